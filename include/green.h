@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * green: goroutine-class threads for C.
+ *
+ * Every call returns -errno on failure and leaves errno alone: errno belongs to
+ * the OS thread, green threads do not. Calls marked "green only" return -EPERM
+ * (or NULL) when the caller is not a green thread.
+ *
+ * A pointer parameter marked GREEN_NOESCAPE is not kept beyond the call, or is
+ * kept only where the runtime adjusts it when the stack moves; so a local's
+ * address may be passed there without making its frame immovable.
+ */
+#ifndef GREEN_H
+#define GREEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__clang__)
+#define GREEN_NOESCAPE __attribute__((noescape))
+#else
+#define GREEN_NOESCAPE
+#endif
+
+/* ---- threads ---------------------------------------------------------- */
+
+typedef struct green green_t;
+
+/**
+ * struct green_options - for green_run(); zeros (or NULL) mean the defaults
+ * @stack_size:	bytes of a thread's first stack; 0: 64 KiB for functions with
+ *		maps, 256 KiB for others. Rounded up to a power of two.
+ * @max_stack:	bytes to which a stack may grow; 0: 16 MiB
+ * @arena_size:	bytes of address space for all stacks; 0: 64 GiB
+ */
+struct green_options {
+	size_t stack_size;
+	size_t max_stack;
+	size_t arena_size;
+};
+
+/**
+ * green_run() - turn the caller into a worker until @main_fn returns
+ *
+ * @main_fn runs as the first green thread. Threads that are left when it
+ * returns are abandoned: their stacks are freed, their defers do not run.
+ *
+ * Returns what @main_fn returns; -EDEADLK when every thread waits for another;
+ * -EBUSY inside green_run(); -ENOMEM; or the -errno of io_uring_setup(2).
+ */
+int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg);
+
+/**
+ * green_go() - start a green thread; green only
+ *
+ * The thread must be joined or detached. @arg is passed on as it is: an address
+ * on the caller's stack makes that frame immovable while it lives.
+ *
+ * Returns NULL when there is no memory, or outside green_run().
+ */
+green_t *green_go(void (*fn)(void *), void *arg);
+
+/**
+ * struct green_attr - for green_go_opt(); zeros mean the defaults
+ * @name:	for reports; must outlive the thread
+ * @stack_size:	bytes of the first stack
+ */
+struct green_attr {
+	const char *name;
+	size_t stack_size;
+};
+
+green_t *green_go_opt(const struct green_attr *attr GREEN_NOESCAPE,
+		      void (*fn)(void *), void *arg);
+
+/**
+ * green_join() - wait for a thread's end and free it; green only
+ *
+ * Returns 0; -ETIMEDOUT at the caller's deadline; -EINVAL if @t is detached or
+ * somebody joins it already; -EDEADLK for oneself.
+ */
+int green_join(green_t *t);
+
+/** green_detach() - let a thread free itself at its end. 0, or -EINVAL. */
+int green_detach(green_t *t);
+
+/** green_self() - the calling green thread, or NULL. */
+green_t *green_self(void);
+
+/** green_yield() - let the other runnable threads run first; green only. */
+void green_yield(void);
+
+/** green_sleep_ns() - 0; -ETIMEDOUT if the deadline comes first; green only. */
+int green_sleep_ns(uint64_t ns);
+
+/** green_now_ns() - CLOCK_MONOTONIC, nanoseconds. */
+uint64_t green_now_ns(void);
+
+/**
+ * green_deadline() - set the calling thread's deadline; green only
+ * @at_ns:	CLOCK_MONOTONIC nanoseconds; 0: none
+ *
+ * Every wait that would last beyond it ends with -ETIMEDOUT, at once if it has
+ * passed. Returns the deadline that was in force.
+ */
+uint64_t green_deadline(uint64_t at_ns);
+
+/* ---- defers ----------------------------------------------------------- */
+
+typedef void (*green_fn)(void);
+
+#define GREEN_DEFER_ARGS 6
+
+/**
+ * struct green_defer - a pending call
+ *
+ * Its fields belong to the runtime from green_defer*() until the call has been
+ * made. Storage for green_defer_at() may lie on the stack; it moves along.
+ */
+struct green_defer {
+	struct green_defer *link;	/* the next older record */
+	green_fn fn;
+	const void *argp;		/* the scope it belongs to, on the stack */
+	unsigned int nr_args;
+	unsigned int kinds;		/* bit i: argument i is a pointer */
+	unsigned int flags;
+	unsigned int pad;
+	uintptr_t args[GREEN_DEFER_ARGS];
+};
+
+/**
+ * struct green_closure - a deferred call that carries its own data
+ * @fn:		called with the closure's address
+ * @size:	bytes of the whole closure, this head included
+ *
+ * To be embedded as the first member. On the stack it may hold stack
+ * addresses, which its frame's map adjusts; on the heap it may not, and a stack
+ * with such a closure pending does not move.
+ */
+struct green_closure {
+	void (*fn)(struct green_closure *self);
+	size_t size;
+};
+
+struct green_scope {
+	unsigned long pending;
+};
+
+/* The called function and its arguments, as green_defer_pop() hands them out. */
+struct green_call {
+	green_fn fn;
+	void *args[GREEN_DEFER_ARGS];
+};
+
+int green_defer_push(struct green_scope *s GREEN_NOESCAPE,
+		     struct green_defer *rec GREEN_NOESCAPE, green_fn fn,
+		     unsigned long meta, const volatile void *a0 GREEN_NOESCAPE,
+		     const volatile void *a1 GREEN_NOESCAPE);
+int green_defer_more(unsigned long meta, const volatile void *a2 GREEN_NOESCAPE,
+		     const volatile void *a3 GREEN_NOESCAPE,
+		     const volatile void *a4 GREEN_NOESCAPE,
+		     const volatile void *a5 GREEN_NOESCAPE);
+int green_defer_pop(struct green_scope *s GREEN_NOESCAPE,
+		    struct green_call *call GREEN_NOESCAPE);
+
+/*
+ * Inline, so that it is compiled, and mapped, with the code that uses it: a
+ * deferred function may park, and its stack may move meanwhile.
+ */
+static inline void green_scope_leave(struct green_scope *s GREEN_NOESCAPE)
+{
+	struct green_call c;
+
+	while (s->pending && green_defer_pop(s, &c))
+		((void (*)(void *, void *, void *, void *, void *, void *))c.fn)
+			(c.args[0], c.args[1], c.args[2], c.args[3], c.args[4],
+			 c.args[5]);
+}
+
+/**
+ * GREEN_SCOPE - what is deferred from here on runs, newest first, when the
+ * enclosing block is left
+ */
+#define GREEN_SCOPE							\
+	struct green_scope green_scope_here				\
+	__attribute__((cleanup(green_scope_leave))) = { 0 }
+
+/*
+ * green_defer(fn, args...) - call fn(args...) at the end of the GREEN_SCOPE;
+ * green only
+ *
+ * Up to six arguments, each an integer, an enum or a pointer; they are
+ * evaluated now. Yields 0, or -ENOMEM when nothing was deferred.
+ */
+#define green_defer(...) GREEN_DEFER_(NULL, __VA_ARGS__)
+
+/* The same with the caller's storage: cannot fail. @rec outlives the scope. */
+#define green_defer_at(rec, ...) GREEN_DEFER_((rec), __VA_ARGS__)
+
+/* green_defer_closure(c) - call c->fn(c) at the end of the scope. */
+#define green_defer_closure(c)						\
+	green_defer_push(&green_scope_here, NULL,			\
+			 (green_fn)((struct green_closure *)(c))->fn,	\
+			 GREEN_META_CLOSURE | 1UL | 1UL << 8, (c), NULL)
+
+#define GREEN_META_CLOSURE (1UL << 16)
+
+/* Pointer or scalar: everything that is no scalar must convert to a pointer. */
+#define GREEN_IS_SCALAR_(x) _Generic((x),				\
+	_Bool: 1, char: 1, signed char: 1, unsigned char: 1, short: 1,	\
+	unsigned short: 1, int: 1, unsigned int: 1, long: 1,		\
+	unsigned long: 1, long long: 1, unsigned long long: 1, default: 0)
+#define GREEN_ARG_(x) __builtin_choose_expr(GREEN_IS_SCALAR_(x),	\
+	(void *)__builtin_choose_expr(GREEN_IS_SCALAR_(x), (uintptr_t)(x), 0UL), \
+	(x))
+#define GREEN_KIND_(x, i) (GREEN_IS_SCALAR_(x) ? 0UL : 1UL << (8 + (i)))
+
+#define GREEN_DEFER_(rec, ...) GREEN_DEFER_N_(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0) \
+	(rec, __VA_ARGS__)
+#define GREEN_DEFER_N_(fn, a, b, c, d, e, f, n, ...) GREEN_DEFER_##n##_
+#define GREEN_PUSH_(rec, f, meta, a, b)					\
+	green_defer_push(&green_scope_here, rec, (green_fn)(f), meta,	\
+			 GREEN_ARG_(a), GREEN_ARG_(b))
+#define GREEN_DEFER_0_(rec, f)						\
+	GREEN_PUSH_(rec, f, 0UL, 0, 0)
+#define GREEN_DEFER_1_(rec, f, a)					\
+	GREEN_PUSH_(rec, f, 1UL | GREEN_KIND_(a, 0), a, 0)
+#define GREEN_DEFER_2_(rec, f, a, b)					\
+	GREEN_PUSH_(rec, f, 2UL | GREEN_KIND_(a, 0) | GREEN_KIND_(b, 1), a, b)
+#define GREEN_DEFER_3_(rec, f, a, b, c)					\
+	GREEN_MORE_(rec, f, 3UL, a, b, c, 0, 0, 0)
+#define GREEN_DEFER_4_(rec, f, a, b, c, d)				\
+	GREEN_MORE_(rec, f, 4UL, a, b, c, d, 0, 0)
+#define GREEN_DEFER_5_(rec, f, a, b, c, d, e)				\
+	GREEN_MORE_(rec, f, 5UL, a, b, c, d, e, 0)
+#define GREEN_DEFER_6_(rec, f, a, b, c, d, e, g)			\
+	GREEN_MORE_(rec, f, 6UL, a, b, c, d, e, g)
+/* Runtime calls pass arguments in registers only, so these take two. */
+#define GREEN_MORE_(rec, f, n, a, b, c, d, e, g)			\
+	(GREEN_PUSH_(rec, f, 2UL | GREEN_KIND_(a, 0) | GREEN_KIND_(b, 1), a, b) ?: \
+	 green_defer_more(n | GREEN_KIND_(c, 2) | GREEN_KIND_(d, 3) |	\
+			  GREEN_KIND_(e, 4) | GREEN_KIND_(g, 5),	\
+			  GREEN_ARG_(c), GREEN_ARG_(d), GREEN_ARG_(e),	\
+			  GREEN_ARG_(g)))
+
+/* ---- stacks ----------------------------------------------------------- */
+
+/* Why a stack was not moved. */
+enum green_nomove_reason {
+	GREEN_NOMOVE_NONE,
+	GREEN_NOMOVE_FRAME,		/* a frame without a verified map */
+	GREEN_NOMOVE_DEFER_UNKNOWN,	/* a defer whose function nobody knows */
+	GREEN_NOMOVE_DEFER_FOREIGN,	/* ... whose function has no maps */
+	GREEN_NOMOVE_ESCAPED,		/* a stack address kept outside the stack */
+	GREEN_NOMOVE_AMBIGUOUS,		/* a word that may be a stack address */
+	GREEN_NOMOVE_IO,		/* I/O in flight into the stack */
+	GREEN_NOMOVE_PINNED,		/* green_pin() */
+	GREEN_NOMOVE_RUNNING,		/* running, or finished */
+	GREEN_NOMOVE_DISABLED,		/* GREEN_DEBUG=nomove */
+	GREEN_NOMOVE_REASONS
+};
+
+/**
+ * struct green_nomove - one refusal
+ * @reason:	why
+ * @pc:		the return address or function that it is about, or NULL
+ * @function:	its name, as far as known
+ */
+struct green_nomove {
+	enum green_nomove_reason reason;
+	const void *pc;
+	char function[64];
+};
+
+/** green_nomove_name() - "DEFER_FOREIGN" and so on; never NULL. */
+const char *green_nomove_name(enum green_nomove_reason reason);
+
+/**
+ * green_stack_move() - relocate a parked thread's stack, or one's own; green only
+ * @t:		the thread
+ * @new_size:	bytes of the new stack; 0: as large as the old
+ * @why:	may be NULL; filled on -EBUSY
+ *
+ * Returns 0; -EBUSY when the stack may not move, and nothing was touched;
+ * -ENOSPC if @new_size is too small for what is on the stack, or beyond
+ * max_stack; -ENOMEM.
+ */
+int green_stack_move(green_t *t, size_t new_size,
+		     struct green_nomove *why GREEN_NOESCAPE);
+
+/** green_pin() - forbid moves of one's own stack; nests; green only. */
+int green_pin(void);
+/** green_unpin() - undo one green_pin(). 0, or -EINVAL if there was none. */
+int green_unpin(void);
+
+/**
+ * struct green_stack_info - a thread's stack
+ * @lo:		lowest usable address
+ * @hi:		one behind the highest
+ * @used:	bytes in use, from the stack pointer to @hi
+ * @moves:	how often it was moved
+ */
+struct green_stack_info {
+	uintptr_t lo;
+	uintptr_t hi;
+	size_t used;
+	uint64_t moves;
+};
+
+int green_stack_info(green_t *t, struct green_stack_info *info GREEN_NOESCAPE);
+
+/**
+ * struct green_stats - counts of this worker since green_run()
+ * @backend:	"module" or "user"
+ */
+struct green_stats {
+	const char *backend;
+	uint64_t threads;
+	uint64_t live;
+	uint64_t switches;
+	uint64_t moves_kernel;
+	uint64_t moves_copy;
+	uint64_t moves_io;		/* ... while the thread had I/O in flight */
+	uint64_t moved_bytes;
+	uint64_t words_adjusted;
+	uint64_t refused[GREEN_NOMOVE_REASONS];
+};
+
+int green_stats(struct green_stats *s GREEN_NOESCAPE);
+
+/**
+ * green_refusal() - the @i-th kind of refusal seen, for reports
+ *
+ * Kinds differ in reason or function. Returns its count, or 0 beyond the last.
+ */
+uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE);
+
+/* ---- I/O, by io_uring; green only ------------------------------------- */
+
+/*
+ * Each parks the caller until the kernel has done it, and returns what the
+ * system call of that name returns, or -errno; -ETIMEDOUT at the caller's
+ * deadline. Memory that an operation uses must stay until the call returns; a
+ * stack that holds it does not move meanwhile (GREEN_NOMOVE_IO).
+ */
+ssize_t green_read(int fd, void *buf GREEN_NOESCAPE, size_t len);
+ssize_t green_write(int fd, const void *buf GREEN_NOESCAPE, size_t len);
+ssize_t green_pread(int fd, void *buf GREEN_NOESCAPE, size_t len, off_t off);
+ssize_t green_recv(int fd, void *buf GREEN_NOESCAPE, size_t len, int flags);
+ssize_t green_send(int fd, const void *buf GREEN_NOESCAPE, size_t len, int flags);
+int green_accept(int fd, struct sockaddr *addr GREEN_NOESCAPE,
+		 socklen_t *len GREEN_NOESCAPE, int flags);
+int green_connect(int fd, const struct sockaddr *addr GREEN_NOESCAPE,
+		  socklen_t len);
+int green_shutdown(int fd, int how);
+int green_openat(int dir, const char *path GREEN_NOESCAPE, int flags, mode_t mode);
+int green_close(int fd);
+/** green_poll() - wait for poll(2) @events on @fd; returns the events. */
+int green_poll(int fd, unsigned int events);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GREEN_H */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * GREEN_DEBUG, read by green_run(): a comma-separated list of
+ *
+ *   move=park	move each stack whenever its thread parks
+ *   move=call	move each stack in every runtime call
+ *   nomove	never move
+ *   skip=N	leave out one adjustment in N: the tests must notice
+ *   backend=user	do without the module, even if it is there
+ *   switch=module	resume threads by the module's SWITCH, for its tracepoint
+ *   trace=N	1: refusals; to stderr
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int number(const char *s, unsigned int *n)
+{
+	char *end;
+	unsigned long v = strtoul(s, &end, 10);
+
+	if (end == s || *end || v > 1000000000)
+		return -EINVAL;
+	*n = v;
+	return 0;
+}
+
+static int parse_one(struct green_debug *d, const char *s)
+{
+	if (!strcmp(s, "move=park"))
+		d->move_park = true;
+	else if (!strcmp(s, "move=call"))
+		d->move_park = d->move_call = true;
+	else if (!strcmp(s, "nomove"))
+		d->nomove = true;
+	else if (!strcmp(s, "backend=user"))
+		d->user_backend = true;
+	else if (!strcmp(s, "switch=module"))
+		d->switch_module = true;
+	else if (!strncmp(s, "skip=", 5))
+		return number(s + 5, &d->skip);
+	else if (!strncmp(s, "trace=", 6))
+		return number(s + 6, &d->trace);
+	else if (*s)
+		return -EINVAL;
+	return 0;
+}
+
+int green_debug_parse(struct green_debug *d, const char *s)
+{
+	char *copy, *word, *save;
+	int err = 0;
+
+	if (!s)
+		return 0;
+	copy = strdup(s);
+	if (!copy)
+		return -ENOMEM;
+	for (word = strtok_r(copy, ",", &save); word && !err;
+	     word = strtok_r(NULL, ",", &save)) {
+		err = parse_one(d, word);
+		if (err)
+			fprintf(stderr, "green: GREEN_DEBUG: unknown word \"%s\"\n", word);
+	}
+	free(copy);
+	return err;
+}
+
+void green_trace(unsigned int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > green_worker->debug.trace)
+		return;
+	fputs("green: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}

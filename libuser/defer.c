@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Deferred calls, and whether they may move with their stack.
+ *
+ * The chain hangs on the thread, newest first. A record lies in the heap (ours)
+ * or on the stack (green_defer_at); argp names the scope that it belongs to. The
+ * rules of green_prove_defers() are those by which Go checks a goroutine's defers
+ * before it copies the stack (golang.org/cl/84740043).
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_HEAP	1u	/* ours to free */
+#define RECORD_CLOSURE	2u
+
+static bool within(const void *p, uintptr_t lo, uintptr_t hi)
+{
+	return (uintptr_t)p >= lo && (uintptr_t)p < hi;
+}
+
+int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
+			      green_fn fn, unsigned long meta, const void *a0,
+			      const void *a1);
+int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
+			      green_fn fn, unsigned long meta, const void *a0,
+			      const void *a1)
+{
+	struct green *t = green_worker->current;
+	unsigned int flags = meta & GREEN_META_CLOSURE ? RECORD_CLOSURE : 0;
+
+	if (!rec) {
+		rec = malloc(sizeof(*rec));
+		if (!rec)
+			return -ENOMEM;
+		flags |= RECORD_HEAP;
+	}
+	*rec = (struct green_defer){
+		.link = t->defers,
+		.fn = fn,
+		.argp = s,
+		.nr_args = meta & 0xff,
+		.kinds = meta >> 8 & 0xff,
+		.flags = flags,
+		.args = { (uintptr_t)a0, (uintptr_t)a1 },
+	};
+	t->defers = rec;
+	s->pending++;
+	return 0;
+}
+
+/* Arguments 2 to 5 of the newest record. */
+int green_do_green_defer_more(unsigned long meta, const void *a2, const void *a3,
+			      const void *a4, const void *a5);
+int green_do_green_defer_more(unsigned long meta, const void *a2, const void *a3,
+			      const void *a4, const void *a5)
+{
+	struct green_defer *rec = green_worker->current->defers;
+
+	rec->nr_args = meta & 0xff;
+	rec->kinds |= meta >> 8 & 0xff;
+	rec->args[2] = (uintptr_t)a2;
+	rec->args[3] = (uintptr_t)a3;
+	rec->args[4] = (uintptr_t)a4;
+	rec->args[5] = (uintptr_t)a5;
+	return 0;
+}
+
+int green_do_green_defer_pop(struct green_scope *s, struct green_call *call);
+int green_do_green_defer_pop(struct green_scope *s, struct green_call *call)
+{
+	struct green *t = green_worker->current;
+	struct green_defer *rec = t->defers;
+
+	if (!rec || rec->argp != s)
+		green_die(t, "a GREEN_SCOPE was left out of order");
+	t->defers = rec->link;
+	s->pending--;
+	call->fn = rec->fn;
+	memcpy(call->args, rec->args, sizeof(call->args));
+	if (rec->flags & RECORD_HEAP)
+		free(rec);
+	return 1;
+}
+
+/* For a thread that ends with records left, which only happens by abandonment. */
+void green_defers_free(struct green *t)
+{
+	struct green_defer *rec, *link;
+
+	for (rec = t->defers; rec; rec = link) {
+		/* A record on the stack went with it. */
+		if (within(rec, t->lo, t->hi))
+			break;
+		link = rec->link;
+		if (rec->flags & RECORD_HEAP)
+			free(rec);
+	}
+	t->defers = NULL;
+}
+
+/* Whether a word of the stack belongs to a record that lies there. */
+bool green_word_in_record(struct green *t, uintptr_t addr)
+{
+	struct green_defer *rec;
+
+	for (rec = t->defers; rec; rec = rec->link)
+		if (within((void *)addr, (uintptr_t)rec, (uintptr_t)(rec + 1)))
+			return true;
+	return false;
+}
+
+/* What kind the function itself says an argument has. */
+static unsigned int arg_kind(const struct green_map_func *f, unsigned int i)
+{
+	return i < f->nr_args ? green_map_args(f)[i] : GREEN_ARG_OTHER;
+}
+
+/*
+ * The caller's macro and the function's map must agree on an argument that
+ * looks like a stack address; *adjust says whether it is one.
+ */
+static int prove_arg(const struct green_defer *rec, const struct green_map_func *f,
+		     unsigned int i, struct green_proof *p, bool *adjust,
+		     struct green_nomove *why)
+{
+	bool pointer = rec->kinds >> i & 1;
+
+	*adjust = false;
+	if (!within((void *)rec->args[i], p->sp, p->hi))
+		return 0;
+	if (pointer && (rec->flags & RECORD_CLOSURE || arg_kind(f, i) == GREEN_ARG_POINTER)) {
+		*adjust = true;
+		return 0;
+	}
+	if (!pointer && arg_kind(f, i) == GREEN_ARG_SCALAR)
+		return 0;
+	return green_refuse(why, GREEN_NOMOVE_AMBIGUOUS, (void *)rec->fn);
+}
+
+/* A closure in the heap may hold no stack address; one on the stack is mapped. */
+static int prove_closure(const struct green_defer *rec, struct green_proof *p,
+			 struct green_nomove *why)
+{
+	const struct green_closure *c = (const void *)rec->args[0];
+	const uintptr_t *word = (const void *)c;
+	size_t i;
+
+	if (within(c, p->sp, p->hi))
+		return 0;
+	for (i = 0; i < c->size / sizeof(*word); i++)
+		if (within((void *)word[i], p->sp, p->hi))
+			return green_refuse(why, GREEN_NOMOVE_ESCAPED, (void *)rec->fn);
+	return 0;
+}
+
+static int prove_function(const struct green_defer *rec, struct green_nomove *why,
+			  const struct green_map_func **map)
+{
+	const struct green_map_func *f = green_map_find((void *)rec->fn);
+
+	if (!f) {
+		if (!green_is_code((void *)rec->fn))
+			return green_refuse(why, GREEN_NOMOVE_DEFER_UNKNOWN,
+					    (void *)rec->fn);
+		return green_refuse(why, GREEN_NOMOVE_DEFER_FOREIGN, (void *)rec->fn);
+	}
+	if (green_map_start(f) != (void *)rec->fn)
+		return green_refuse(why, GREEN_NOMOVE_DEFER_UNKNOWN, (void *)rec->fn);
+	/*
+	 * Only the argument map is needed. But a function that has no map of its
+	 * locals came from foreign code, whose layout is not to be trusted.
+	 */
+	if (!(f->flags & GREEN_MAP_ARGS) || !(f->flags & GREEN_MAP_LOCALS))
+		return green_refuse(why, GREEN_NOMOVE_DEFER_FOREIGN, (void *)rec->fn);
+	*map = f;
+	return 0;
+}
+
+static int prove_record(const struct green_defer *rec, struct green_proof *p,
+			bool on_stack, struct green_nomove *why)
+{
+	const struct green_map_func *f = NULL;
+	unsigned int i;
+	bool adjust;
+	int err;
+
+	err = prove_function(rec, why, &f);
+	if (err)
+		return err;
+	if (rec->flags & RECORD_CLOSURE) {
+		err = prove_closure(rec, p, why);
+		if (err)
+			return err;
+	}
+	for (i = 0; i < rec->nr_args; i++) {
+		err = prove_arg(rec, f, i, p, &adjust, why);
+		if (err)
+			return err;
+		if (adjust && on_stack)
+			green_proof_set(p, (uintptr_t)&rec->args[i]);
+	}
+	if (on_stack) {
+		if (within(rec->link, p->base, p->hi))
+			green_proof_set(p, (uintptr_t)&rec->link);
+		if (within(rec->argp, p->base, p->hi))
+			green_proof_set(p, (uintptr_t)&rec->argp);
+	}
+	return 0;
+}
+
+/*
+ * Newest first. The frame walk has covered the storage of a record on the
+ * stack; its function and arguments are looked at here all the same, because
+ * its words are untyped to the frame's map.
+ */
+int green_prove_defers(struct green *t, struct green_proof *p,
+		       struct green_nomove *why)
+{
+	const struct green_defer *rec;
+	int err;
+
+	for (rec = t->defers; rec; rec = rec->link) {
+		bool on_stack = within(rec, p->lo, p->hi);
+
+		if (!on_stack && !within(rec->argp, p->lo, p->hi))
+			break;		/* a defer of the next segment */
+		err = prove_record(rec, p, on_stack, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* After the move: the chain's head, and the records in the heap. */
+void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta)
+{
+	struct green_defer *rec;
+	unsigned int i;
+
+	if (within(t->defers, lo, hi))
+		t->defers = (void *)((uintptr_t)t->defers + delta);
+	for (rec = t->defers; rec; rec = rec->link) {
+		if (within(rec, lo + delta, hi + delta))
+			continue;	/* moved, and adjusted with the stack */
+		if (!within(rec->argp, lo, hi))
+			break;
+		rec->argp = (const char *)rec->argp + delta;
+		if (within(rec->link, lo, hi))
+			rec->link = (void *)((uintptr_t)rec->link + delta);
+		for (i = 0; i < rec->nr_args; i++)
+			if (rec->kinds >> i & 1 &&
+			    within((void *)rec->args[i], lo, hi))
+				rec->args[i] += delta;
+	}
+}

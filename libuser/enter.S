@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The way into the runtime, and the switch.
+ *
+ * A public call NAME(args) is a stub that loads the address of green_do_NAME
+ * and enters: the callee-saved registers are pushed on the green stack
+ * (struct green_saved), the thread's sp is recorded, and green_do_NAME runs on
+ * the worker's stack with the arguments still in their registers. Arguments
+ * are therefore at most six words, all in registers.
+ *
+ * If the thread is still current when green_do_NAME returns, its value is
+ * returned to it; the stack may have moved meanwhile, so sp is read afresh. If
+ * not, it is parked: the scheduler picks another thread and that one's pending
+ * call returns its ret. The frames of the runtime are gone then; nothing on
+ * the worker's stack survives a park.
+ *
+ * Registers here: rbx the worker, r12 (until a park) the green stack's sp, for
+ * unwinders.
+ */
+#include "internal.h"
+
+	.text
+
+/*
+ * A stub, and a hand-written pointer map for it, so that it can be deferred:
+ * it leaves no frame on a green stack. Kinds: a byte an argument, first lowest.
+ */
+	.macro	API name, nr_args, kinds=0
+	.globl	\name
+	.type	\name, @function
+	.p2align 4
+\name:
+	.cfi_startproc
+	leaq	green_do_\name(%rip), %rax
+	jmp	green_enter
+	.cfi_endproc
+	.size	\name, . - \name
+
+	.pushsection .rodata.str1.1, "aMS", @progbits, 1
+.Lname_\name:
+	.string	"\name"
+	.popsection
+	.pushsection green_maps, "a", @progbits
+	.p2align 2
+.Lmap_\name:
+	.long	.Lmap_end_\name - .Lmap_\name
+	.long	1				/* GREEN_MAP_VERSION */
+	.long	\name - .
+	.long	.Lend_\name - \name
+	.long	.Lname_\name - .
+	.long	7				/* VERIFIED | ARGS | LOCALS */
+	.long	\nr_args, 0, 0
+	.if	\nr_args
+	.long	(\kinds) & 0xffffffff
+	.endif
+	.if	\nr_args > 4
+	.long	(\kinds) >> 32
+	.endif
+.Lmap_end_\name:
+	.popsection
+.Lend_\name:
+	.endm
+
+	API	green_go, 2, 0x0101
+	API	green_go_opt, 3, 0x010101
+	API	green_join, 1, 0x01
+	API	green_detach, 1, 0x01
+	API	green_yield, 0
+	API	green_sleep_ns, 1
+	API	green_deadline, 1
+	API	green_defer_push, 6, 0x010100010101
+	API	green_defer_more, 5, 0x0101010100
+	API	green_defer_pop, 2, 0x0101
+	API	green_stack_move, 3, 0x010001
+	API	green_stack_info, 2, 0x0101
+	API	green_pin, 0
+	API	green_unpin, 0
+	API	green_stats, 1, 0x01
+	API	green_refusal, 2, 0x0100
+	API	green_read, 3, 0x000100
+	API	green_write, 3, 0x000100
+	API	green_pread, 4, 0x00000100
+	API	green_recv, 4, 0x00000100
+	API	green_send, 4, 0x00000100
+	API	green_accept, 4, 0x00010100
+	API	green_connect, 3, 0x000100
+	API	green_shutdown, 2
+	API	green_openat, 4, 0x00000100
+	API	green_close, 1
+	API	green_poll, 2
+
+/*
+ * void green_stack_grow(uint64_t need): called by the entry checks of mapped
+ * functions. A signal handler on its alternate stack may stand below the
+ * limit too: that is no stack of ours, and none to grow.
+ */
+	.globl	green_stack_grow
+	.type	green_stack_grow, @function
+	.p2align 4
+green_stack_grow:
+	.cfi_startproc
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	1f
+	movq	W_CURRENT(%r11), %r10
+	testq	%r10, %r10
+	jz	1f
+	cmpq	T_HI(%r10), %rsp
+	jae	1f
+	cmpq	T_LO(%r10), %rsp
+	jb	1f
+	leaq	green_do_stack_grow(%rip), %rax
+	jmp	green_enter
+1:	ret
+	.cfi_endproc
+	.size	green_stack_grow, . - green_stack_grow
+
+/* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
+	.p2align 4
+not_green:
+	.cfi_startproc
+	leaq	green_do_green_go(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	leaq	green_do_green_go_opt(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	leaq	green_do_green_deadline(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	leaq	green_do_green_refusal(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	leaq	green_do_green_defer_pop(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	movq	$-1, %rax
+	ret
+1:	xorl	%eax, %eax
+	ret
+	.cfi_endproc
+
+/* rax: the function; the rest as its caller left it. */
+	.type	green_enter, @function
+	.p2align 4
+green_enter:
+	.cfi_startproc
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	not_green
+	movq	W_CURRENT(%r11), %r10
+	testq	%r10, %r10
+	jz	not_green
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r12, 0
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r13, 0
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r14, 0
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r15, 0
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movq	%r11, %rbx
+	movq	%rsp, %r12
+	.cfi_def_cfa_register r12
+	movq	%rsp, T_SP(%r10)
+	movq	W_SP(%r11), %rsp
+	xorl	%ebp, %ebp
+	call	*%rax
+	movq	W_CURRENT(%rbx), %r10
+	testq	%r10, %r10
+	jz	green_next
+	movq	%rax, T_RET(%r10)
+	cmpq	$0, W_AFTER(%rbx)
+	jne	2f
+1:	movq	T_SP(%r10), %rsp
+	.cfi_def_cfa rsp, SAVED_SIZE
+	movq	T_LIMIT(%r10), %r11
+	movq	%r11, %fs:0x70
+	movq	T_RET(%r10), %rax
+	jmp	green_leave
+	.cfi_def_cfa r12, SAVED_SIZE
+2:	movq	%rbx, %rdi
+	call	green_after
+	movq	W_CURRENT(%rbx), %r10
+	jmp	1b
+	.cfi_endproc
+	.size	green_enter, . - green_enter
+
+/*
+ * Nobody is current, rbx is the worker: run the scheduler and continue in what
+ * it picks; NULL ends green_worker_enter(). To an unwinder this is a function
+ * that green_worker_enter() called.
+ */
+	.type	green_next, @function
+	.p2align 4
+green_next:
+	.cfi_startproc
+	.cfi_def_cfa rsp, SAVED_SIZE
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+	movq	W_SP(%rbx), %rsp
+	movq	%rbx, %rdi
+	call	green_schedule
+	testq	%rax, %rax
+	jz	1f
+	movq	%rax, %r10
+	movq	T_LIMIT(%r10), %r11
+	movq	%r11, %fs:0x70
+	movq	T_RET(%r10), %rax
+	movq	T_SP(%r10), %rsp
+	jmp	green_leave
+1:	xorl	%eax, %eax
+	movq	%rax, %fs:0x70
+	jmp	green_leave
+	.cfi_endproc
+	.size	green_next, . - green_next
+
+/*
+ * rsp: a green_saved; rax: what the call returns. The control words are
+ * loaded only where they differ: loading is slow, and they hardly ever do.
+ */
+	.type	green_leave, @function
+	.p2align 4
+green_leave:
+	.cfi_startproc
+	.cfi_def_cfa rsp, SAVED_SIZE
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+	stmxcsr	-8(%rsp)
+	fnstcw	-4(%rsp)
+	movl	(%rsp), %r10d
+	cmpl	-8(%rsp), %r10d
+	jne	2f
+3:	movzwl	4(%rsp), %r10d
+	cmpw	-4(%rsp), %r10w
+	jne	4f
+1:	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	popq	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r15
+	popq	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r14
+	popq	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r13
+	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r12
+	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
+	popq	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbp
+	ret
+	.cfi_def_cfa_offset SAVED_SIZE
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+2:	ldmxcsr	(%rsp)
+	jmp	3b
+4:	fldcw	4(%rsp)
+	jmp	1b
+	.cfi_endproc
+	.size	green_leave, . - green_leave
+
+/* long green_worker_enter(struct green_worker *w): until the scheduler ends. */
+	.globl	green_worker_enter
+	.hidden	green_worker_enter
+	.type	green_worker_enter, @function
+	.p2align 4
+green_worker_enter:
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movq	%rsp, W_SP(%rdi)
+	movq	%rdi, %rbx
+	jmp	green_next
+	.cfi_endproc
+	.size	green_worker_enter, . - green_worker_enter
+
+/*
+ * Where the module's SWITCH lands: rsp is a thread's green_saved, rbx the
+ * thread.
+ */
+	.globl	green_switch_resume
+	.hidden	green_switch_resume
+	.type	green_switch_resume, @function
+	.p2align 4
+green_switch_resume:
+	.cfi_startproc
+	.cfi_def_cfa rsp, SAVED_SIZE
+	movq	T_LIMIT(%rbx), %r11
+	movq	%r11, %fs:0x70
+	movq	T_RET(%rbx), %rax
+	jmp	green_leave
+	.cfi_endproc
+	.size	green_switch_resume, . - green_switch_resume
+
+/*
+ * The first frame of a green thread: rbx the function, r12 its argument. Its
+ * return address is where every walk of a stack ends.
+ */
+	.globl	green_thread_start
+	.hidden	green_thread_start
+	.globl	green_thread_base
+	.hidden	green_thread_base
+	.type	green_thread_start, @function
+	.p2align 4
+green_thread_start:
+	.cfi_startproc
+	.cfi_undefined rip
+	xorl	%ebp, %ebp
+	movq	%r12, %rdi
+	call	*%rbx
+green_thread_base:
+	leaq	green_do_thread_exit(%rip), %rax
+	call	green_enter
+	ud2
+	.cfi_endproc
+	.size	green_thread_start, . - green_thread_start
+
+	.section .note.GNU-stack, "", @progbits

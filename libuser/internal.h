@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the files of libgreen share. One worker in this version: everything
+ * below is used by the OS thread that called green_run(), so nothing is locked.
+ *
+ * The runtime runs on the worker's own stack. A public call enters through
+ * enter.S, which leaves nothing on the green stack but the block described at
+ * struct green_saved; so every parked stack looks the same, and there is never
+ * a frame of the runtime on it.
+ */
+#ifndef GREEN_INTERNAL_H
+#define GREEN_INTERNAL_H
+
+/* Offsets for enter.S; checked by the assertions at the end of this file. */
+#define T_SP		0
+#define T_RET		8
+#define T_LIMIT		16
+#define T_LO		24
+#define T_HI		32
+#define W_SP		0
+#define W_CURRENT	8
+#define W_AFTER		16
+#define SAVED_SIZE	64
+
+#ifndef __ASSEMBLER__
+
+#include <assert.h>
+#include <green.h>
+#include <green_ptrmap.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GREEN_PAGE	4096UL
+
+/*
+ * Room below the limit that entry checks enforce, for what is not checked:
+ * leaf functions, and the entry of a runtime call.
+ */
+#define GREEN_SLACK	4096UL
+
+/* What enter.S pushes on a green stack; the thread's sp points at it. */
+struct green_saved {
+	uint32_t mxcsr;
+	uint16_t fpucw, pad;
+	uint64_t r15, r14, r13, r12, rbx;
+	uint64_t rbp;
+	uint64_t pc;
+};
+
+enum green_state {
+	STATE_READY,		/* in the run queue */
+	STATE_RUNNING,
+	STATE_PARKED,		/* whoever wakes it calls green_ready() */
+	STATE_DONE,
+};
+
+/* A slot of the arena: a sealed page, then the stack. */
+struct green_slot {
+	struct green_slot *next;	/* in the free list of its class */
+	uintptr_t lo;			/* first usable byte, above the sealed page */
+	uintptr_t hi;
+	unsigned int order;		/* log2 of the bytes, sealed page included */
+	bool sealed;			/* a move left all of it sealed */
+};
+
+/* An I/O operation in flight, as far as moves care. */
+#define GREEN_IO_MEM 2
+
+struct green_io {
+	bool busy;			/* the kernel may still use mem[] */
+	bool cancelled;			/* the deadline came */
+	const void *mem[GREEN_IO_MEM];
+	size_t len[GREEN_IO_MEM];
+};
+
+struct green {
+	/* For enter.S, in this order. */
+	uintptr_t sp;			/* parked or inside the runtime: &green_saved */
+	long ret;			/* what the runtime call returns */
+	uintptr_t limit;		/* entry checks call green_stack_grow() below it */
+	uintptr_t lo, hi;		/* the stack's usable range */
+
+	struct green *next;		/* in the run queue */
+	struct green *all_next, **all_link; /* in the worker's list of threads */
+	struct green_slot *slot;
+	enum green_state state;
+	unsigned int pins;
+	bool detached;
+	bool timed_out;			/* woken by its timer */
+	const char *name;
+	uint64_t id;
+	uint64_t moves;
+	struct green *joiner;		/* parked in green_join() on this thread */
+	struct green *joining;		/* the thread it is parked on, if in green_join() */
+	struct green_defer *defers;	/* newest first */
+	uint64_t deadline;		/* 0: none */
+	uint64_t wake_at;		/* key in the timer heap */
+	int timer;			/* index in the timer heap, or -1 */
+	struct green_io io;
+};
+
+struct green_debug {
+	bool move_park;			/* move each stack when it parks */
+	bool move_call;			/* ... in each runtime call */
+	bool nomove;
+	bool user_backend;
+	bool switch_module;
+	unsigned int skip;		/* leave out one adjustment in skip */
+	unsigned int trace;
+};
+
+struct green_backend;
+struct green_uring;
+
+struct green_worker {
+	/* For enter.S, in this order. */
+	uintptr_t sp;			/* where the runtime's frames begin */
+	struct green *current;		/* NULL while nobody runs */
+	uintptr_t after;		/* not 0: call green_after() before a return */
+
+	struct green *runq_head, **runq_tail;
+	unsigned int ticks;
+	struct green *all;
+	struct green *main;
+	int main_ret;
+	bool main_done;
+	struct green_debug debug;
+	const struct green_backend *backend;
+	struct green_uring *uring;
+	struct green_options opt;
+	struct green_stats stats;
+	struct green **timers;		/* heap by wake_at */
+	unsigned int nr_timers, max_timers;
+};
+
+/* The worker that this OS thread is, or NULL. */
+extern __thread struct green_worker *green_worker
+	__attribute__((tls_model("initial-exec")));
+
+/* sched.c */
+void green_ready(struct green *t);
+/* Mark the current thread parked; the caller then returns to enter.S. */
+struct green *green_park(struct green_worker *w);
+struct green *green_schedule(struct green_worker *w);
+void green_wake_expired(struct green_worker *w, struct green *t);
+
+/* enter.S */
+long green_worker_enter(struct green_worker *w);
+extern const char green_thread_start[], green_thread_base[], green_switch_resume[];
+
+/* timer.c */
+int green_timer_add(struct green_worker *w, struct green *t, uint64_t at);
+void green_timer_del(struct green_worker *w, struct green *t);
+struct green *green_timer_pop(struct green_worker *w, uint64_t now);
+/* When the next one is due; 0: there is none. */
+uint64_t green_timer_next(const struct green_worker *w);
+
+/* stack.c */
+int green_stacks_init(struct green_worker *w);
+void green_stacks_exit(struct green_worker *w);
+/*
+ * A slot of at least @size usable bytes. @cold: it holds no pages, so it can
+ * be the destination of a move.
+ */
+struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold);
+void green_slot_put(struct green_worker *w, struct green_slot *slot);
+void green_stack_set(struct green *t, struct green_slot *slot);
+
+/* prove.c */
+struct green_proof;
+/* 0, -EBUSY with @why filled, or -ENOMEM. On 0 the bitmap of @p is filled. */
+int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
+		struct green_nomove *why);
+void green_proof_free(struct green_proof *p);
+
+/*
+ * The words of a stack that a move must adjust, as a bitmap over [base, hi).
+ */
+struct green_proof {
+	uintptr_t lo;			/* the stack's range, for values */
+	uintptr_t base;			/* first page with anything live */
+	uintptr_t sp;
+	uintptr_t hi;
+	uint64_t *bits;
+	size_t nr;			/* bits set */
+};
+
+/* defer.c */
+bool green_word_in_record(struct green *t, uintptr_t addr);
+int green_prove_defers(struct green *t, struct green_proof *p,
+		       struct green_nomove *why);
+void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
+void green_defers_free(struct green *t);
+int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
+		 const void *pc);
+void green_proof_set(struct green_proof *p, uintptr_t addr);
+
+/* move.c */
+int green_move(struct green_worker *w, struct green *t, size_t size,
+	       struct green_nomove *why);
+void green_after(struct green_worker *w);
+
+/* io.c */
+int green_uring_init(struct green_worker *w);
+void green_uring_exit(struct green_worker *w);
+/* Submit, then reap; waits until @until (0: for ever) if @wait. False: nothing in flight. */
+bool green_uring_poll(struct green_worker *w, bool wait, uint64_t until);
+void green_uring_cancel(struct green_worker *w, struct green *t);
+
+/* ptrmap.c */
+int green_maps_init(void);
+const struct green_map_func *green_map_find(const void *pc);
+const struct green_map_safepoint *green_map_safepoint(const struct green_map_func *f,
+						       const void *ret);
+static inline const void *green_map_start(const struct green_map_func *f)
+{
+	return (const char *)&f->func + f->func;
+}
+
+static inline const char *green_map_name(const struct green_map_func *f)
+{
+	return (const char *)&f->name + f->name;
+}
+
+const unsigned char *green_map_args(const struct green_map_func *f);
+const struct green_map_local *green_map_locals(const struct green_map_func *f);
+/* The local behind @l. */
+const struct green_map_local *green_map_next(const struct green_map_local *l);
+
+static inline const uint32_t *green_map_bitmap(const struct green_map_local *l)
+{
+	return (const uint32_t *)(l + 1);
+}
+
+/* symbol.c */
+bool green_is_code(const void *pc);
+void green_symbol(const void *pc, char *buf, size_t n);
+
+/* fault.c */
+int green_fault_init(void);
+void green_fault_exit(void);
+_Noreturn void green_die(const struct green *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* debug.c */
+int green_debug_parse(struct green_debug *d, const char *s);
+void green_trace(unsigned int level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static_assert(offsetof(struct green, sp) == T_SP, "enter.S");
+static_assert(offsetof(struct green, ret) == T_RET, "enter.S");
+static_assert(offsetof(struct green, limit) == T_LIMIT, "enter.S");
+static_assert(offsetof(struct green, lo) == T_LO, "enter.S");
+static_assert(offsetof(struct green, hi) == T_HI, "enter.S");
+static_assert(offsetof(struct green_worker, sp) == W_SP, "enter.S");
+static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
+static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
+static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
+
+#endif /* !__ASSEMBLER__ */
+#endif /* GREEN_INTERNAL_H */

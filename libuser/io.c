@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * I/O by io_uring: a call prepares an SQE, parks its thread, and the CQE wakes
+ * it. SQEs are submitted when nobody is left to run, or every so many switches,
+ * so that a busy worker submits many at once.
+ *
+ * From the SQE to the CQE the memory in t->io is the kernel's: prove.c refuses
+ * to move a stack that holds any of it.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+
+#define ENTRIES 1024
+
+struct green_uring {
+	struct io_uring ring;
+	unsigned long in_flight;	/* CQEs to come, cancellations included */
+};
+
+int green_uring_init(struct green_worker *w)
+{
+	struct green_uring *u = calloc(1, sizeof(*u));
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	err = io_uring_queue_init(ENTRIES, &u->ring,
+				  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+	/* Before 6.1 these flags are unknown. */
+	if (err == -EINVAL)
+		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
+	if (err) {
+		free(u);
+		return err;
+	}
+	w->uring = u;
+	return 0;
+}
+
+void green_uring_exit(struct green_worker *w)
+{
+	io_uring_queue_exit(&w->uring->ring);
+	free(w->uring);
+	w->uring = NULL;
+}
+
+static struct io_uring_sqe *get_sqe(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	if (!sqe) {
+		io_uring_submit(&u->ring);
+		sqe = io_uring_get_sqe(&u->ring);
+	}
+	return sqe;
+}
+
+static void complete(struct green_worker *w, struct green *t, int res)
+{
+	t->io.busy = false;
+	green_timer_del(w, t);
+	t->ret = res == -ECANCELED && t->io.cancelled ? -ETIMEDOUT : res;
+	green_ready(t);
+}
+
+static void reap(struct green_worker *w)
+{
+	struct green_uring *u = w->uring;
+	struct io_uring_cqe *cqe;
+	unsigned int head, nr = 0;
+
+	io_uring_for_each_cqe(&u->ring, head, cqe) {
+		struct green *t = io_uring_cqe_get_data(cqe);
+
+		if (t)
+			complete(w, t, cqe->res);
+		nr++;
+	}
+	io_uring_cq_advance(&u->ring, nr);
+	u->in_flight -= nr;
+}
+
+static void wait_cqe(struct green_uring *u, uint64_t until)
+{
+	struct __kernel_timespec ts = { 0 };
+	struct io_uring_cqe *cqe;
+	uint64_t now;
+
+	if (!until) {
+		io_uring_submit_and_wait(&u->ring, 1);
+		return;
+	}
+	now = green_now_ns();
+	if (until > now) {
+		ts.tv_sec = (until - now) / 1000000000;
+		ts.tv_nsec = (until - now) % 1000000000;
+	}
+	io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+}
+
+bool green_uring_poll(struct green_worker *w, bool wait, uint64_t until)
+{
+	struct green_uring *u = w->uring;
+
+	if (!u->in_flight && !(wait && until))
+		return false;
+	if (wait)
+		wait_cqe(u, until);
+	else
+		io_uring_submit_and_get_events(&u->ring);
+	reap(w);
+	return true;
+}
+
+/* The deadline of @t has come; its operation's CQE still has to. */
+void green_uring_cancel(struct green_worker *w, struct green *t)
+{
+	struct io_uring_sqe *sqe = get_sqe(w->uring);
+
+	if (!sqe) {
+		/* No room even after a submit: try again shortly. */
+		green_timer_add(w, t, green_now_ns() + 1000000);
+		return;
+	}
+	io_uring_prep_cancel(sqe, t, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	w->uring->in_flight++;
+}
+
+/* An SQE for the current thread, or -errno in @err. */
+static struct io_uring_sqe *begin(int *err)
+{
+	struct green_worker *w = green_worker;
+	struct green *t = w->current;
+	struct io_uring_sqe *sqe;
+
+	*err = -ETIMEDOUT;
+	if (t->deadline && t->deadline <= green_now_ns())
+		return NULL;
+	*err = -EAGAIN;
+	sqe = get_sqe(w->uring);
+	if (!sqe)
+		return NULL;
+	t->io = (struct green_io){ .busy = true };
+	return sqe;
+}
+
+static void uses(int i, const void *mem, size_t len)
+{
+	struct green_io *io = &green_worker->current->io;
+
+	io->mem[i] = mem;
+	io->len[i] = mem ? len : 0;
+}
+
+/* The SQE is prepared: park until its CQE. */
+static long finish(struct io_uring_sqe *sqe)
+{
+	struct green_worker *w = green_worker;
+	struct green *t = w->current;
+
+	io_uring_sqe_set_data(sqe, t);
+	w->uring->in_flight++;
+	/* Without a timer the deadline is missed; better late than failed. */
+	if (t->deadline)
+		green_timer_add(w, t, t->deadline);
+	green_park(w);
+	return 0;
+}
+
+#define DO(ret, name, ...)						\
+	ret green_do_green_##name(__VA_ARGS__);				\
+	ret green_do_green_##name(__VA_ARGS__)
+
+DO(long, pread, int fd, void *buf, size_t len, off_t off)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	uses(0, buf, len);
+	io_uring_prep_read(sqe, fd, buf, len < INT32_MAX ? len : INT32_MAX, off);
+	return finish(sqe);
+}
+
+DO(long, read, int fd, void *buf, size_t len)
+{
+	return green_do_green_pread(fd, buf, len, -1);
+}
+
+DO(long, write, int fd, const void *buf, size_t len)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	uses(0, buf, len);
+	io_uring_prep_write(sqe, fd, buf, len < INT32_MAX ? len : INT32_MAX, -1);
+	return finish(sqe);
+}
+
+DO(long, recv, int fd, void *buf, size_t len, int flags)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	uses(0, buf, len);
+	io_uring_prep_recv(sqe, fd, buf, len, flags);
+	return finish(sqe);
+}
+
+DO(long, send, int fd, const void *buf, size_t len, int flags)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	uses(0, buf, len);
+	io_uring_prep_send(sqe, fd, buf, len, flags);
+	return finish(sqe);
+}
+
+DO(long, accept, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	uses(0, addr, addr && len ? *len : 0);
+	uses(1, len, sizeof(*len));
+	io_uring_prep_accept(sqe, fd, addr, len, flags);
+	return finish(sqe);
+}
+
+DO(long, connect, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	uses(0, addr, len);
+	io_uring_prep_connect(sqe, fd, addr, len);
+	return finish(sqe);
+}
+
+DO(long, shutdown, int fd, int how)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	io_uring_prep_shutdown(sqe, fd, how);
+	return finish(sqe);
+}
+
+DO(long, openat, int dir, const char *path, int flags, mode_t mode)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	/* One byte stands for the string: it is in a stack, or not. */
+	uses(0, path, 1);
+	io_uring_prep_openat(sqe, dir, path, flags, mode);
+	return finish(sqe);
+}
+
+/*
+ * Closing is what a deferred call does, perhaps because the deadline came: it
+ * is done in any case.
+ */
+DO(long, close, int fd)
+{
+	struct green *t = green_worker->current;
+	uint64_t deadline = t->deadline;
+	struct io_uring_sqe *sqe;
+	long ret;
+	int err;
+
+	t->deadline = 0;
+	sqe = begin(&err);
+	if (sqe) {
+		io_uring_prep_close(sqe, fd);
+		ret = finish(sqe);
+	} else {
+		ret = err;
+	}
+	t->deadline = deadline;
+	return ret;
+}
+
+DO(long, poll, int fd, unsigned int events)
+{
+	int err;
+	struct io_uring_sqe *sqe = begin(&err);
+
+	if (!sqe)
+		return err;
+	io_uring_prep_poll_add(sqe, fd, events);
+	return finish(sqe);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Moving a stack: prove, collect, move, adjust. Nothing is touched before the
+ * proof is whole; from the backend's move on nothing can fail.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+#include "backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What one MOVE of the module takes; the rest is adjusted after it. */
+#define MAX_RELOCS 65536u
+
+/* Refusals by reason and function, for reports. */
+#define MAX_REFUSALS 64
+
+static struct {
+	struct green_nomove what;
+	uint64_t count;
+} refusals[MAX_REFUSALS];
+
+const char *green_nomove_name(enum green_nomove_reason reason)
+{
+	static const char *const names[GREEN_NOMOVE_REASONS] = {
+		[GREEN_NOMOVE_NONE] = "NONE",
+		[GREEN_NOMOVE_FRAME] = "FRAME",
+		[GREEN_NOMOVE_DEFER_UNKNOWN] = "DEFER_UNKNOWN",
+		[GREEN_NOMOVE_DEFER_FOREIGN] = "DEFER_FOREIGN",
+		[GREEN_NOMOVE_ESCAPED] = "ESCAPED",
+		[GREEN_NOMOVE_AMBIGUOUS] = "AMBIGUOUS",
+		[GREEN_NOMOVE_IO] = "IO",
+		[GREEN_NOMOVE_PINNED] = "PINNED",
+		[GREEN_NOMOVE_RUNNING] = "RUNNING",
+		[GREEN_NOMOVE_DISABLED] = "DISABLED",
+	};
+
+	return (unsigned int)reason < GREEN_NOMOVE_REASONS ? names[reason] : "?";
+}
+
+static void count_refusal(struct green_worker *w, const struct green_nomove *why)
+{
+	unsigned int i;
+
+	w->stats.refused[why->reason]++;
+	green_trace(1, "not moved: %s %s", green_nomove_name(why->reason),
+		    why->function);
+	for (i = 0; i < MAX_REFUSALS; i++) {
+		if (!refusals[i].count)
+			refusals[i].what = *why;
+		else if (refusals[i].what.reason != why->reason ||
+			 strcmp(refusals[i].what.function, why->function))
+			continue;
+		refusals[i].count++;
+		return;
+	}
+}
+
+uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what);
+uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what)
+{
+	if (i >= MAX_REFUSALS || !refusals[i].count)
+		return 0;
+	*what = refusals[i].what;
+	return refusals[i].count;
+}
+
+/* The mutation switch: whether this adjustment is the one to leave out. */
+static bool skipped(struct green_worker *w)
+{
+	static unsigned int nr;
+
+	return w->debug.skip && ++nr % w->debug.skip == 0;
+}
+
+/* The set bits, as ascending word indices. */
+static uint32_t *collect(struct green_worker *w, const struct green_proof *p,
+			 uint32_t *nr)
+{
+	size_t i, n = (p->hi - p->base) / 512 + 1;
+	uint32_t *list = malloc((p->nr + 1) * sizeof(*list));
+
+	*nr = 0;
+	if (!list)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		uint64_t bits = p->bits[i];
+
+		for (; bits; bits &= bits - 1)
+			if (!skipped(w))
+				list[(*nr)++] = i * 64 + __builtin_ctzll(bits);
+	}
+	return list;
+}
+
+/* A large local that was never touched leaves holes; moves take none. */
+static void touch_pages(uintptr_t lo, uintptr_t hi)
+{
+	for (; lo < hi; lo += GREEN_PAGE)
+		*(volatile const char *)lo;
+}
+
+static int commit(struct green_worker *w, struct green *t, struct green_slot *slot,
+		  const struct green_proof *p)
+{
+	long delta = (long)(slot->hi - p->hi);
+	struct green_relocs r = { .delta = delta };
+	struct green_slot *old = t->slot;
+	uint32_t *list, nr, i;
+	int err;
+
+	list = collect(w, p, &nr);
+	if (!list)
+		return -ENOMEM;
+	touch_pages(p->base, p->hi);
+	r.word = list;
+	r.nr = nr < MAX_RELOCS ? nr : MAX_RELOCS;
+	err = w->backend->move(p->base + delta, p->base, p->hi - p->base, &r);
+	if (!err) {
+		for (i = r.nr; i < nr; i++)
+			((uint64_t *)(p->base + delta))[list[i]] += delta;
+		green_adjust_defers(t, p->base, p->hi, delta);
+		t->sp += delta;
+		green_stack_set(t, slot);
+		t->moves++;
+		w->stats.words_adjusted += nr;
+		w->stats.moved_bytes += p->hi - p->base;
+		/* What lies below the moved pages is dead, and goes too. */
+		if (p->base > old->lo)
+			w->backend->seal(old->lo, p->base - old->lo);
+		old->sealed = true;
+		green_slot_put(w, old);
+	}
+	free(list);
+	return err;
+}
+
+static void count_move(struct green_worker *w, const struct green *t)
+{
+	if (w->backend == &green_backend_module)
+		w->stats.moves_kernel++;
+	else
+		w->stats.moves_copy++;
+	if (t->io.busy)
+		w->stats.moves_io++;
+}
+
+/* @size: bytes of the new slot, 0: as the old. */
+int green_move(struct green_worker *w, struct green *t, size_t size,
+	       struct green_nomove *why)
+{
+	struct green_nomove own;
+	struct green_slot *slot;
+	struct green_proof p;
+	int err;
+
+	if (!why)
+		why = &own;
+	*why = (struct green_nomove){ 0 };
+	if (size > w->opt.max_stack)
+		return -ENOSPC;
+	err = green_prove(w, t, &p, why);
+	if (err == -EBUSY)
+		count_refusal(w, why);
+	if (err)
+		return err;
+	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, true);
+	err = -ENOMEM;
+	if (!slot)
+		goto out;
+	err = -ENOSPC;
+	if (slot->hi - slot->lo < p.hi - p.base + GREEN_SLACK)
+		goto err_slot;
+	err = commit(w, t, slot, &p);
+	if (err)
+		goto err_slot;
+	count_move(w, t);
+	goto out;
+
+err_slot:
+	green_slot_put(w, slot);
+out:
+	green_proof_free(&p);
+	return err;
+}
+
+int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove *why);
+int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove *why)
+{
+	struct green_worker *w = green_worker;
+	struct green_nomove own;
+	int err;
+
+	/* @why may lie on the stack that moves: it is filled where it was. */
+	err = green_move(w, t, size, &own);
+	if (err == -EBUSY && why)
+		*why = own;
+	return err;
+}
+
+/* Debugging: a runtime call is about to return; move the stack under it. */
+void green_after(struct green_worker *w)
+{
+	green_move(w, w->current, 0, NULL);
+}
+
+/*
+ * An entry check found less than @need bytes and the slack left. Without a
+ * larger stack the call goes on as long as there is room at all; the sealed
+ * page ends what goes beyond.
+ */
+void green_do_stack_grow(uint64_t need);
+void green_do_stack_grow(uint64_t need)
+{
+	struct green_worker *w = green_worker;
+	struct green *t = w->current;
+	struct green_nomove why;
+	size_t used = t->hi - t->sp, size = 2UL << t->slot->order;
+	int err;
+
+	while (size < used + need + 2 * GREEN_SLACK + GREEN_PAGE)
+		size *= 2;
+	err = green_move(w, t, size, &why);
+	if (!err)
+		return;
+	if (t->sp - t->lo > (need ? GREEN_SLACK : GREEN_SLACK / 4))
+		return;
+	if (err == -EBUSY)
+		green_die(t, "its stack of %zu bytes is full and may not move: %s %s",
+			  (size_t)(t->hi - t->lo), green_nomove_name(why.reason),
+			  why.function);
+	green_die(t, "its stack of %zu bytes is full: %s", (size_t)(t->hi - t->lo),
+		  strerrordesc_np(-err));
+}
+
+int green_do_green_pin(void);
+int green_do_green_pin(void)
+{
+	green_worker->current->pins++;
+	return 0;
+}
+
+int green_do_green_unpin(void);
+int green_do_green_unpin(void)
+{
+	if (!green_worker->current->pins)
+		return -EINVAL;
+	green_worker->current->pins--;
+	return 0;
+}
+
+int green_do_green_stack_info(struct green *t, struct green_stack_info *info);
+int green_do_green_stack_info(struct green *t, struct green_stack_info *info)
+{
+	if (!t || t->state == STATE_DONE)
+		return -EINVAL;
+	*info = (struct green_stack_info){
+		.lo = t->lo, .hi = t->hi, .used = t->hi - t->sp, .moves = t->moves,
+	};
+	return 0;
+}

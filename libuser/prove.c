@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The proof that a stack may move: every frame has a verified map, every defer
+ * is copyable, nothing else points in. It only reads; what it finds is the set
+ * of words that a move must adjust.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct frame {
+	const void *ret;		/* where it goes on */
+	uintptr_t rbp;
+	uintptr_t rsp;			/* at the call */
+	const struct green_map_func *func;
+};
+
+int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
+		 const void *pc)
+{
+	const struct green_map_func *f = green_map_find(pc);
+
+	why->reason = reason;
+	why->pc = pc;
+	why->function[0] = '\0';
+	if (f)
+		snprintf(why->function, sizeof(why->function), "%s",
+				   green_map_name(f));
+	else if (pc)
+		green_symbol(pc, why->function, sizeof(why->function));
+	return -EBUSY;
+}
+
+void green_proof_set(struct green_proof *p, uintptr_t addr)
+{
+	size_t i = (addr - p->base) / 8;
+	uint64_t bit = 1ULL << i % 64;
+
+	if (p->bits[i / 64] & bit)
+		return;
+	p->bits[i / 64] |= bit;
+	p->nr++;
+}
+
+/* A word that holds a pointer, wherever to. */
+static void pointer_word(struct green_proof *p, uintptr_t addr)
+{
+	uintptr_t value = *(const uintptr_t *)addr;
+
+	/* Below base there is nothing but what dead calls left. */
+	if (value >= p->base && value < p->hi)
+		green_proof_set(p, addr);
+}
+
+static bool on_stack(const struct green_proof *p, uintptr_t addr, size_t size)
+{
+	return addr >= p->sp && addr < p->hi && size <= p->hi - addr &&
+	       addr % 8 == 0;
+}
+
+static int prove_local(struct green *t, struct green_proof *p, const struct frame *f,
+		       const struct green_map_local *l, struct green_nomove *why)
+{
+	const uint32_t *bits = green_map_bitmap(l);
+	uintptr_t addr = (l->base == GREEN_BASE_RBP ? f->rbp : f->rsp) + l->offset;
+	uint32_t i, n = l->size / 8, at = 0;
+
+	if (n && !on_stack(p, addr, l->size))
+		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+	for (i = 0; i < n; i++, addr += 8) {
+		uintptr_t value = *(const uintptr_t *)addr;
+		unsigned int kind = bits[at / 16] >> at % 16 * 2 & 3;
+
+		if (++at == l->period)
+			at = 0;
+		if (kind == GREEN_WORD_POINTER)
+			pointer_word(p, addr);
+		else if (kind == GREEN_WORD_AMBIGUOUS && value >= p->sp &&
+			 value < p->hi && !green_word_in_record(t, addr))
+			return green_refuse(why, GREEN_NOMOVE_AMBIGUOUS, f->ret);
+	}
+	return 0;
+}
+
+static int prove_frame(struct green *t, struct green_proof *p, const struct frame *f,
+		       struct green_nomove *why)
+{
+	const struct green_map_safepoint *sp = green_map_safepoint(f->func, f->ret);
+	const struct green_map_local *l;
+	const int32_t *slot;
+	uint32_t i;
+	int err;
+
+	if (!(f->func->flags & GREEN_MAP_VERIFIED)) {
+		unsigned int reason = GREEN_MAP_WHY(f->func->flags) == GREEN_WHY_ESCAPE ?
+				      GREEN_NOMOVE_ESCAPED : GREEN_NOMOVE_FRAME;
+
+		return green_refuse(why, reason, f->ret);
+	}
+	if (!sp)
+		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+	slot = (const int32_t *)(sp + 1);
+	for (i = 0; i < sp->nr_slots; i++) {
+		if (!on_stack(p, f->rsp + slot[i], 8))
+			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+		pointer_word(p, f->rsp + slot[i]);
+	}
+	l = green_map_locals(f->func);
+	for (i = 0; i < f->func->nr_locals; i++, l = green_map_next(l)) {
+		err = prove_local(t, p, f, l, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The frames, innermost first, along the rbp chain. */
+static int prove_frames(struct green *t, struct green_proof *p,
+			struct green_nomove *why)
+{
+	const struct green_saved *s = (const void *)p->sp;
+	struct frame f = { (const void *)s->pc, s->rbp, p->sp + sizeof(*s), NULL };
+	int err;
+
+	/* It has not begun: nothing but its argument is on the stack. */
+	if (f.ret == green_thread_start)
+		return 0;
+	/* The innermost function's frame pointer, as it stands in the block. */
+	pointer_word(p, (uintptr_t)&s->rbp);
+	while (f.ret != green_thread_base) {
+		f.func = green_map_find(f.ret);
+		if (!f.func || f.rbp < f.rsp || !on_stack(p, f.rbp, 16))
+			return green_refuse(why, GREEN_NOMOVE_FRAME, f.ret);
+		err = prove_frame(t, p, &f, why);
+		if (err)
+			return err;
+		pointer_word(p, f.rbp);
+		f.rsp = f.rbp + 16;
+		f.ret = ((const void **)f.rbp)[1];
+		f.rbp = *(const uintptr_t *)f.rbp;
+	}
+	return 0;
+}
+
+static int prove_io(struct green *t, struct green_proof *p, struct green_nomove *why)
+{
+	int i;
+
+	if (!t->io.busy)
+		return 0;
+	for (i = 0; i < GREEN_IO_MEM; i++) {
+		uintptr_t mem = (uintptr_t)t->io.mem[i];
+
+		if (mem < p->hi && mem + t->io.len[i] > p->lo)
+			return green_refuse(why, GREEN_NOMOVE_IO,
+					    (const void *)((struct green_saved *)p->sp)->pc);
+	}
+	return 0;
+}
+
+static int proof_alloc(struct green_proof *p, struct green *t)
+{
+	p->lo = t->lo;
+	p->hi = t->hi;
+	p->sp = t->sp;
+	p->base = t->sp & ~(GREEN_PAGE - 1);
+	p->nr = 0;
+	p->bits = calloc((p->hi - p->base) / 512 + 1, sizeof(*p->bits));
+	return p->bits ? 0 : -ENOMEM;
+}
+
+int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
+		struct green_nomove *why)
+{
+	int err;
+
+	if (w->debug.nomove)
+		return green_refuse(why, GREEN_NOMOVE_DISABLED, NULL);
+	if (t->state == STATE_DONE || (t->state == STATE_RUNNING && t != w->current))
+		return green_refuse(why, GREEN_NOMOVE_RUNNING, NULL);
+	if (t->pins)
+		return green_refuse(why, GREEN_NOMOVE_PINNED,
+				    (const void *)((struct green_saved *)t->sp)->pc);
+	err = proof_alloc(p, t);
+	if (err)
+		return err;
+	err = prove_frames(t, p, why);
+	if (!err)
+		err = green_prove_defers(t, p, why);
+	if (!err)
+		err = prove_io(t, p, why);
+	if (err)
+		green_proof_free(p);
+	return err;
+}
+
+void green_proof_free(struct green_proof *p)
+{
+	free(p->bits);
+	p->bits = NULL;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Stack slots: the arena is cut into slots of a power of two, each with a
+ * sealed page at its low end. A slot keeps its size for good; free ones wait
+ * in a queue by order, oldest first, so that a stack address that was missed
+ * has the longest time to hit a sealed page.
+ */
+#include "internal.h"
+#include "backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MIN_ORDER	14
+#define MAX_ORDER	40
+
+/* Free slots of an order that may keep their pages, for quick reuse. */
+#define MAX_WARM	64
+
+struct free_list {
+	struct green_slot *head, **tail;
+	unsigned int nr;
+};
+
+/* The process's arena; one, as there is one worker. */
+static struct {
+	uintptr_t base, brk, end;
+	struct free_list warm[MAX_ORDER + 1];
+	struct free_list cold[MAX_ORDER + 1];
+} arena;
+
+static void list_put(struct free_list *l, struct green_slot *s)
+{
+	s->next = NULL;
+	*l->tail = s;
+	l->tail = &s->next;
+	l->nr++;
+}
+
+static struct green_slot *list_get(struct free_list *l)
+{
+	struct green_slot *s = l->head;
+
+	if (!s)
+		return NULL;
+	l->head = s->next;
+	if (!l->head)
+		l->tail = &l->head;
+	l->nr--;
+	return s;
+}
+
+int green_stacks_init(struct green_worker *w)
+{
+	int i, err = -ENODEV;
+
+	if (!w->debug.user_backend) {
+		w->backend = &green_backend_module;
+		err = w->backend->open(w->opt.arena_size, &arena.base);
+	}
+	if (err == -ENODEV) {
+		w->backend = &green_backend_user;
+		err = w->backend->open(w->opt.arena_size, &arena.base);
+	}
+	if (err)
+		return err;
+	arena.brk = arena.base;
+	arena.end = arena.base + w->opt.arena_size;
+	for (i = 0; i <= MAX_ORDER; i++) {
+		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };
+		arena.cold[i] = (struct free_list){ .tail = &arena.cold[i].head };
+	}
+	return 0;
+}
+
+/*
+ * Slots of abandoned threads are not in a list: their memory goes with the
+ * arena, their descriptors with the threads (see worker_exit()).
+ */
+void green_stacks_exit(struct green_worker *w)
+{
+	struct green_slot *s;
+	int i;
+
+	for (i = 0; i <= MAX_ORDER; i++) {
+		while ((s = list_get(&arena.warm[i])))
+			free(s);
+		while ((s = list_get(&arena.cold[i])))
+			free(s);
+	}
+	w->backend->close();
+}
+
+static unsigned int order_of(size_t size)
+{
+	unsigned int order = MIN_ORDER;
+
+	while (order < MAX_ORDER && (1UL << order) < size)
+		order++;
+	return order;
+}
+
+/*
+ * Orders mix in the arena; a slot starts at a multiple of a page only, and
+ * that is all that over-aligned locals need: both ends of a move agree modulo
+ * the page size.
+ */
+static struct green_slot *slot_carve(struct green_worker *w, unsigned int order)
+{
+	size_t size = 1UL << order;
+	struct green_slot *s;
+
+	if (arena.end - arena.brk < size)
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	if (w->backend->seal(arena.brk, GREEN_PAGE)) {
+		free(s);
+		return NULL;
+	}
+	s->lo = arena.brk + GREEN_PAGE;
+	s->hi = arena.brk + size;
+	s->order = order;
+	arena.brk += size;
+	return s;
+}
+
+struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold)
+{
+	unsigned int order = order_of(size);
+	struct green_slot *s = NULL;
+
+	if (size > w->opt.max_stack)
+		return NULL;
+	if (!cold)
+		s = list_get(&arena.warm[order]);
+	if (!s)
+		s = list_get(&arena.cold[order]);
+	if (!s)
+		return slot_carve(w, order);
+	if (s->sealed) {
+		if (w->backend->reset(s->lo, s->hi - s->lo)) {
+			list_put(&arena.cold[order], s);
+			return NULL;
+		}
+		s->sealed = false;
+	}
+	return s;
+}
+
+void green_slot_put(struct green_worker *w, struct green_slot *s)
+{
+	if (s->sealed) {
+		list_put(&arena.cold[s->order], s);
+		return;
+	}
+	if (arena.warm[s->order].nr < MAX_WARM) {
+		list_put(&arena.warm[s->order], s);
+		return;
+	}
+	/* If the pages cannot be given back now, the slot stays warm. */
+	if (w->backend->seal(s->lo, s->hi - s->lo)) {
+		list_put(&arena.warm[s->order], s);
+		return;
+	}
+	s->sealed = true;
+	list_put(&arena.cold[s->order], s);
+}
+
+void green_stack_set(struct green *t, struct green_slot *slot)
+{
+	t->slot = slot;
+	t->lo = slot->lo;
+	t->hi = slot->hi;
+	t->limit = slot->lo + GREEN_SLACK;
+}
