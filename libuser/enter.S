@@ -204,14 +204,15 @@ green_enter:
 
 /*
  * Nobody is current, rbx is the worker: run the scheduler and continue in what
- * it picks; NULL ends green_worker_enter(). To an unwinder this is a function
- * that green_worker_enter() called.
+ * it picks; NULL ends green_worker_enter(). To an unwinder it is that function:
+ * what green_worker_enter() saved on the OS thread's stack is its frame.
  */
 	.type	green_next, @function
 	.p2align 4
 green_next:
 	.cfi_startproc
-	.cfi_def_cfa rsp, SAVED_SIZE
+	/* DW_CFA_def_cfa_expression: ((struct green_worker *)rbx)->os_sp + SAVED_SIZE */
+	.cfi_escape 0x0f, 5, 0x73, W_OS_SP, 0x06, 0x23, SAVED_SIZE
 	.cfi_offset rbp, -16
 	.cfi_offset rbx, -24
 	.cfi_offset r12, -32
@@ -231,6 +232,7 @@ green_next:
 	jmp	green_leave
 1:	xorl	%eax, %eax
 	movq	%rax, %fs:0x70
+	movq	W_OS_SP(%rbx), %rsp
 	jmp	green_leave
 	.cfi_endproc
 	.size	green_next, . - green_next
@@ -316,7 +318,7 @@ green_worker_enter:
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
-	movq	%rsp, W_SP(%rdi)
+	movq	%rsp, W_OS_SP(%rdi)
 	movq	%rdi, %rbx
 	jmp	green_next
 	.cfi_endproc

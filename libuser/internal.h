@@ -20,6 +20,7 @@
 #define W_SP		0
 #define W_CURRENT	8
 #define W_AFTER		16
+#define W_OS_SP		24
 #define SAVED_SIZE	64
 
 #ifndef __ASSEMBLER__
@@ -37,7 +38,7 @@
  * Room below the limit that entry checks enforce, for what is not checked:
  * leaf functions, and the entry of a runtime call.
  */
-#define GREEN_SLACK	4096UL
+#define GREEN_SLACK	8192UL
 
 /* What enter.S pushes on a green stack; the thread's sp points at it. */
 struct green_saved {
@@ -115,9 +116,10 @@ struct green_uring;
 
 struct green_worker {
 	/* For enter.S, in this order. */
-	uintptr_t sp;			/* where the runtime's frames begin */
+	uintptr_t sp;			/* top of the runtime's stack */
 	struct green *current;		/* NULL while nobody runs */
 	uintptr_t after;		/* not 0: call green_after() before a return */
+	uintptr_t os_sp;		/* green_run()'s stack, a green_saved */
 
 	struct green *runq_head, **runq_tail;
 	unsigned int ticks;
@@ -256,6 +258,7 @@ static_assert(offsetof(struct green, hi) == T_HI, "enter.S");
 static_assert(offsetof(struct green_worker, sp) == W_SP, "enter.S");
 static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
 static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
+static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
 
 #endif /* !__ASSEMBLER__ */

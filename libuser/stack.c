@@ -14,6 +14,12 @@
 #define MIN_ORDER	14
 #define MAX_ORDER	40
 
+/*
+ * The runtime's own stack is the arena's lowest part: an unwinder that comes
+ * from there to a green stack must see addresses rise, or gdb gives up.
+ */
+#define RUNTIME_STACK	(256UL << 10)
+
 /* Free slots of an order that may keep their pages, for quick reuse. */
 #define MAX_WARM	64
 
@@ -64,7 +70,13 @@ int green_stacks_init(struct green_worker *w)
 	}
 	if (err)
 		return err;
-	arena.brk = arena.base;
+	arena.brk = arena.base + RUNTIME_STACK;
+	w->sp = arena.brk;
+	err = w->backend->seal(arena.base, GREEN_PAGE);
+	if (err) {
+		w->backend->close();
+		return err;
+	}
 	arena.end = arena.base + w->opt.arena_size;
 	for (i = 0; i <= MAX_ORDER; i++) {
 		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };

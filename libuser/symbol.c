@@ -109,7 +109,7 @@ out:
 	return name;
 }
 
-void green_symbol(const void *pc, char *buf, size_t n)
+static void look_up(const void *pc, char *buf, size_t n)
 {
 	struct object o = { .pc = (uintptr_t)pc };
 	Dl_info info;
@@ -121,4 +121,20 @@ void green_symbol(const void *pc, char *buf, size_t n)
 		snprintf(buf, n, "%s", info.dli_sname);
 	else
 		snprintf(buf, n, "%p", pc);
+}
+
+/* Reading symbol tables is slow, and a refusal repeats: the last ones are kept. */
+void green_symbol(const void *pc, char *buf, size_t n)
+{
+	static struct {
+		const void *pc;
+		char name[64];
+	} cache[64], *c;
+
+	c = &cache[((uintptr_t)pc >> 2) % 64];
+	if (c->pc != pc) {
+		look_up(pc, c->name, sizeof(c->name));
+		c->pc = pc;
+	}
+	snprintf(buf, n, "%s", c->name);
 }

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Functions that an ordinary compiler builds: nothing knows their frames. */
+#ifndef FOREIGN_H
+#define FOREIGN_H
+
+/* Call fn(arg) from a frame without a map. */
+void foreign_call(void (*fn)(void *), void *arg);
+
+/* To be deferred: *p += 1. */
+void foreign_count(int *p);
+
+#endif

@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Every reason not to move a stack, broken on purpose one at a time: exactly
+ * that reason comes back, with the right name, and nothing has moved. And the
+ * rules for defers that let a stack move. Built by greencc, but for foreign.c.
+ */
+#include <errno.h>
+#include <green.h>
+#include <green_ptrmap.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "foreign.h"
+#include "kselftest_harness.h"
+
+#define NOINLINE __attribute__((noinline))
+
+/* What the last attempt said. */
+static struct {
+	int err;
+	struct green_nomove why;
+	uintptr_t lo_before, lo_after;
+	int result;
+} got;
+
+/* Try to move the calling thread's stack, or @t's. */
+static void NOINLINE try_move(green_t *t)
+{
+	struct green_stack_info info;
+	struct green_nomove why;
+
+	memset(&why, 0, sizeof(why));
+	if (!t)
+		t = green_self();
+	got.lo_before = green_stack_info(t, &info) ? 0 : info.lo;
+	got.err = green_stack_move(t, 0, &why);
+	got.why = why;
+	got.lo_after = green_stack_info(t, &info) ? 0 : info.lo;
+}
+
+static int go_and_join(void *arg)
+{
+	return green_join(green_go((void (*)(void *))arg, NULL));
+}
+
+static void run(void (*fn)(void *))
+{
+	memset(&got, 0, sizeof(got));
+	got.err = green_run(NULL, go_and_join, (void *)fn) ?: got.err;
+}
+
+#define EXPECT_REFUSED(code, name)					\
+	do {								\
+		EXPECT_EQ(-EBUSY, got.err);				\
+		EXPECT_EQ(code, got.why.reason);			\
+		EXPECT_STREQ(name, got.why.function);			\
+		EXPECT_EQ(got.lo_before, got.lo_after);			\
+	} while (0)
+
+#define EXPECT_MOVED()							\
+	do {								\
+		EXPECT_EQ(0, got.err);					\
+		EXPECT_NE(got.lo_before, got.lo_after);			\
+	} while (0)
+
+/* ---- frames ----------------------------------------------------------- */
+
+static void back_in_mapped_code(void *arg)
+{
+	try_move(NULL);
+}
+
+static void through_foreign(void *arg)
+{
+	foreign_call(back_in_mapped_code, NULL);
+}
+
+TEST(a_frame_without_a_map)
+{
+	run(through_foreign);
+	EXPECT_REFUSED(GREEN_NOMOVE_FRAME, "foreign_call");
+}
+
+static int *kept;
+
+static void NOINLINE keeps_address(void *arg)
+{
+	int local = 1;
+
+	kept = &local;
+	try_move(NULL);
+	got.result = *kept;
+}
+
+TEST(an_address_that_escapes)
+{
+	run(keeps_address);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "keeps_address");
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE looks_like_an_address(void *arg)
+{
+	volatile uintptr_t words[4] = { 1, 2, 3, 4 };
+	struct green_stack_info info;
+
+	green_stack_info(green_self(), &info);
+	words[2] = info.hi - 8;
+	try_move(NULL);
+	got.result = words[2] == info.hi - 8;
+}
+
+TEST(an_ambiguous_word)
+{
+	run(looks_like_an_address);
+	EXPECT_REFUSED(GREEN_NOMOVE_AMBIGUOUS, "looks_like_an_address");
+	EXPECT_EQ(1, got.result);
+}
+
+/* ---- pins, I/O, states ------------------------------------------------ */
+
+static void pinned(void *arg)
+{
+	green_pin();
+	green_pin();
+	green_unpin();
+	try_move(NULL);
+	green_unpin();
+	got.result = green_unpin();
+}
+
+TEST(a_pinned_stack)
+{
+	run(pinned);
+	EXPECT_REFUSED(GREEN_NOMOVE_PINNED, "pinned");
+	EXPECT_EQ(-EINVAL, got.result);
+}
+
+static int pipe_fd[2];
+
+static void NOINLINE reads_into_its_stack(void *arg)
+{
+	char c = 0;
+
+	if (green_read(pipe_fd[0], &c, 1) == 1)
+		got.result = c;
+}
+
+static int move_during_read(void *arg)
+{
+	green_t *t;
+
+	if (pipe(pipe_fd))
+		return -errno;
+	t = green_go(reads_into_its_stack, NULL);
+	green_yield();
+	green_sleep_ns(1000000);
+	try_move(t);
+	green_write(pipe_fd[1], "x", 1);
+	return green_join(t);
+}
+
+TEST(io_in_flight_into_the_stack)
+{
+	EXPECT_EQ(0, green_run(NULL, move_during_read, NULL));
+	EXPECT_REFUSED(GREEN_NOMOVE_IO, "reads_into_its_stack");
+	EXPECT_EQ('x', got.result);
+}
+
+static void nothing(void *arg)
+{
+}
+
+static int move_a_finished_one(void *arg)
+{
+	green_t *t = green_go(nothing, NULL);
+
+	green_yield();
+	try_move(t);
+	return green_join(t);
+}
+
+TEST(a_thread_that_has_ended)
+{
+	EXPECT_EQ(0, green_run(NULL, move_a_finished_one, NULL));
+	EXPECT_REFUSED(GREEN_NOMOVE_RUNNING, "");
+}
+
+TEST(moves_switched_off)
+{
+	setenv("GREEN_DEBUG", "nomove", 1);
+	run(back_in_mapped_code);
+	EXPECT_REFUSED(GREEN_NOMOVE_DISABLED, "");
+	unsetenv("GREEN_DEBUG");
+}
+
+/* ---- the rules for defers --------------------------------------------- */
+
+static void count(int *p)
+{
+	++*p;
+}
+
+static void add_word(uintptr_t p)
+{
+	got.result += p != 0;
+}
+
+static void NOINLINE foreign_defer(void *arg)
+{
+	GREEN_SCOPE;
+
+	green_defer(foreign_count, &got.result);
+	try_move(NULL);
+}
+
+TEST(a_foreign_defer)
+{
+	run(foreign_defer);
+	EXPECT_REFUSED(GREEN_NOMOVE_DEFER_FOREIGN, "foreign_count");
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE foreign_below_known(void *arg)
+{
+	GREEN_SCOPE;
+
+	green_defer(foreign_count, &got.result);
+	green_defer(count, &got.result);
+	green_defer(count, &got.result);
+	try_move(NULL);
+}
+
+TEST(a_foreign_defer_under_known_ones)
+{
+	run(foreign_below_known);
+	EXPECT_REFUSED(GREEN_NOMOVE_DEFER_FOREIGN, "foreign_count");
+	EXPECT_EQ(3, got.result);
+}
+
+/* Arguments known, locals not: that is what lying foreign code looks like. */
+static struct green_map_func no_locals = {
+	.size = sizeof(no_locals) + 4, .version = GREEN_MAP_VERSION,
+	.flags = GREEN_MAP_VERIFIED | GREEN_MAP_ARGS, .nr_args = 1,
+};
+
+static void NOINLINE half_mapped_defer(void *arg)
+{
+	GREEN_SCOPE;
+
+	green_defer(foreign_count, &got.result);
+	try_move(NULL);
+}
+
+TEST(a_defer_with_an_argument_map_only)
+{
+	static struct {
+		struct green_map_func f;
+		uint32_t args;
+	} rec;
+	struct green_ptrmap_set set = { &rec, &rec + 1 };
+
+	rec.f = no_locals;
+	rec.f.func = (intptr_t)foreign_count - (intptr_t)&rec.f.func;
+	rec.f.name = (intptr_t)"half_mapped" - (intptr_t)&rec.f.name;
+	rec.f.code_size = 8;
+	rec.args = GREEN_ARG_POINTER;
+	ASSERT_EQ(0, green_ptrmap_register(&set));
+	run(half_mapped_defer);
+	EXPECT_REFUSED(GREEN_NOMOVE_DEFER_FOREIGN, "half_mapped");
+	EXPECT_EQ(0, green_ptrmap_unregister(&set));
+}
+
+static void (*generated)(void);
+
+static void NOINLINE unknown_defer(void *arg)
+{
+	GREEN_SCOPE;
+
+	green_defer(generated);
+	try_move(NULL);
+}
+
+TEST(an_unknown_defer)
+{
+	unsigned char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, (void *)code);
+	code[0] = 0xc3;			/* ret */
+	generated = (void (*)(void))code;
+	run(unknown_defer);
+	EXPECT_EQ(-EBUSY, got.err);
+	EXPECT_EQ(GREEN_NOMOVE_DEFER_UNKNOWN, got.why.reason);
+	EXPECT_EQ((void *)code, got.why.pc);
+	EXPECT_EQ(got.lo_before, got.lo_after);
+}
+
+/* A scope outside this stack: its defers belong to another segment. */
+static void NOINLINE next_segment(void *arg)
+{
+	static struct green_scope elsewhere;
+
+	green_defer_push(&elsewhere, NULL, (green_fn)foreign_count,
+			 1 | 1 << 8, &got.result, NULL);
+	try_move(NULL);
+	green_scope_leave(&elsewhere);
+}
+
+TEST(a_defer_of_the_next_segment_does_not_count)
+{
+	run(next_segment);
+	EXPECT_MOVED();
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE record_on_stack(void *arg)
+{
+	struct green_defer a, b;
+	int y = 0;
+
+	{
+		GREEN_SCOPE;
+
+		green_defer_at(&a, count, &y);
+		green_defer(count, &y);
+		green_defer_at(&b, count, &y);
+		try_move(NULL);
+	}
+	got.result = y;
+}
+
+TEST(records_on_the_stack_move_along)
+{
+	run(record_on_stack);
+	EXPECT_MOVED();
+	EXPECT_EQ(3, got.result);
+}
+
+static void NOINLINE foreign_record_on_stack(void *arg)
+{
+	struct green_defer a;
+	GREEN_SCOPE;
+
+	green_defer_at(&a, foreign_count, &got.result);
+	try_move(NULL);
+}
+
+TEST(a_foreign_record_on_the_stack)
+{
+	run(foreign_record_on_stack);
+	EXPECT_REFUSED(GREEN_NOMOVE_DEFER_FOREIGN, "foreign_count");
+	EXPECT_EQ(1, got.result);
+}
+
+struct counter {
+	struct green_closure head;
+	int *p;
+};
+
+static void count_closure(struct green_closure *c)
+{
+	++*((struct counter *)c)->p;
+}
+
+static void NOINLINE closure_on_stack(void *arg)
+{
+	int y = 0;
+	struct counter c = { { count_closure, sizeof(c) }, &y };
+
+	{
+		GREEN_SCOPE;
+
+		green_defer_closure(&c);
+		try_move(NULL);
+	}
+	got.result = y;
+}
+
+TEST(a_closure_on_the_stack_moves_along)
+{
+	run(closure_on_stack);
+	EXPECT_MOVED();
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE closure_on_heap(void *arg)
+{
+	struct counter *c = malloc(sizeof(*c));
+
+	c->head.fn = count_closure;
+	c->head.size = sizeof(*c);
+	c->p = &got.result;
+	{
+		GREEN_SCOPE;
+
+		green_defer_closure(c);
+		try_move(NULL);
+	}
+	free(c);
+}
+
+TEST(a_closure_on_the_heap_that_holds_no_stack_address)
+{
+	run(closure_on_heap);
+	EXPECT_MOVED();
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE bad_closure_on_heap(void *arg)
+{
+	struct counter *c = malloc(sizeof(*c));
+	struct green_stack_info info;
+
+	green_stack_info(green_self(), &info);
+	c->head.fn = count_closure;
+	c->head.size = sizeof(*c);
+	c->p = (int *)(info.hi - 64);
+	{
+		GREEN_SCOPE;
+
+		green_defer_closure(c);
+		try_move(NULL);
+		c->p = &got.result;
+	}
+	free(c);
+}
+
+TEST(a_closure_on_the_heap_that_holds_one)
+{
+	run(bad_closure_on_heap);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "count_closure");
+	EXPECT_EQ(1, got.result);
+}
+
+/* The macro saw a pointer, the function takes an integer: which is it? */
+static void NOINLINE disagreeing_argument(void *arg)
+{
+	int y = 0;
+	GREEN_SCOPE;
+
+	green_defer(add_word, &y);
+	try_move(NULL);
+}
+
+TEST(a_defer_whose_argument_is_ambiguous)
+{
+	run(disagreeing_argument);
+	EXPECT_REFUSED(GREEN_NOMOVE_AMBIGUOUS, "add_word");
+	EXPECT_EQ(1, got.result);
+}
+
+static void six(int *a, long b, int *c, int d, int *e, char f)
+{
+	*a += b;
+	*c += d;
+	*e += f;
+}
+
+static void NOINLINE six_arguments(void *arg)
+{
+	int x = 1, y = 2, z = 3;
+
+	{
+		GREEN_SCOPE;
+
+		green_defer(six, &x, 10L, &y, 20, &z, 'a');
+		try_move(NULL);
+	}
+	got.result = x == 11 && y == 22 && z == 3 + 'a';
+}
+
+TEST(six_arguments_of_both_kinds)
+{
+	run(six_arguments);
+	EXPECT_MOVED();
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE runtime_call(void *arg)
+{
+	GREEN_SCOPE;
+
+	green_defer(green_close, pipe_fd[0]);
+	green_defer(green_close, pipe_fd[1]);
+	try_move(NULL);
+}
+
+TEST(runtime_calls_can_be_deferred_and_move)
+{
+	ASSERT_EQ(0, pipe(pipe_fd));
+	run(runtime_call);
+	EXPECT_MOVED();
+	EXPECT_EQ(-1, close(pipe_fd[0]));
+	EXPECT_EQ(-1, close(pipe_fd[1]));
+}
+
+static void park_and_count(int *p)
+{
+	green_yield();
+	try_move(NULL);
+	green_yield();
+	++*p;
+}
+
+static void NOINLINE parking_defer(void *arg)
+{
+	int y = 0;
+
+	{
+		GREEN_SCOPE;
+
+		green_defer(park_and_count, &y);
+		green_defer(park_and_count, &y);
+	}
+	got.result = y;
+}
+
+TEST(a_deferred_function_parks_and_moves)
+{
+	run(parking_defer);
+	EXPECT_MOVED();
+	EXPECT_EQ(2, got.result);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# gdb unwinds from the runtime's stack through the switch to the green thread,
+# and from the scheduler to the caller of green_run().
+cd "$(dirname "$0")" || exit
+
+echo TAP version 13
+if ! command -v gdb >/dev/null; then
+	echo '1..0 # SKIP no gdb'
+	exit 0
+fi
+echo 1..2
+
+# The functions of a backtrace at breakpoint $1, innermost first, in one line.
+functions()
+{
+	gdb -q -batch -ex 'set debuginfod enabled off' -ex "break $1" -ex run -ex bt \
+		./parked 2>&1 |
+		sed -n 's/^#[0-9]* *\(0x[0-9a-f]* in \)\{0,1\}\([a-z_A-Z0-9]*\) .*/\2/p' |
+		tr '\n' ' '
+}
+
+# Whether $2 contains $1; otherwise print it as a comment.
+expect()
+{
+	case $2 in
+	*"$1"*) echo "ok $3" ;;
+	*) echo "not ok $3"; echo "# $2" ;;
+	esac
+}
+
+expect 'green_enter third second first green_thread_start ' \
+	"$(functions green_do_green_yield)" '1 from the runtime to the green thread'
+expect 'green_schedule green_next green_run main ' \
+	"$(functions green_schedule | sed 's/__libc.*//')" '2 from the scheduler to green_run'
