@@ -158,22 +158,25 @@ struct green_call {
 	void *args[GREEN_DEFER_ARGS];
 };
 
-int green_defer_push(struct green_scope *s GREEN_NOESCAPE,
-		     struct green_defer *rec GREEN_NOESCAPE, green_fn fn,
-		     unsigned long meta, const volatile void *a0 GREEN_NOESCAPE,
-		     const volatile void *a1 GREEN_NOESCAPE);
-int green_defer_more(unsigned long meta, const volatile void *a2 GREEN_NOESCAPE,
-		     const volatile void *a3 GREEN_NOESCAPE,
-		     const volatile void *a4 GREEN_NOESCAPE,
-		     const volatile void *a5 GREEN_NOESCAPE);
-int green_defer_pop(struct green_scope *s GREEN_NOESCAPE,
+/*
+ * What these are given is kept until the scope is left, so none of it is
+ * GREEN_NOESCAPE: the optimizer must expect the deferred function to use it.
+ * greencc knows that the runtime adjusts all of it when the stack moves.
+ */
+int green_defer_push(struct green_scope *s, struct green_defer *rec, green_fn fn,
+		     unsigned long meta, const volatile void *a0,
+		     const volatile void *a1);
+int green_defer_more(unsigned long meta, const volatile void *a2,
+		     const volatile void *a3, const volatile void *a4,
+		     const volatile void *a5);
+int green_defer_pop(struct green_scope *s,
 		    struct green_call *call GREEN_NOESCAPE);
 
 /*
  * Inline, so that it is compiled, and mapped, with the code that uses it: a
  * deferred function may park, and its stack may move meanwhile.
  */
-static inline void green_scope_leave(struct green_scope *s GREEN_NOESCAPE)
+static inline void green_scope_leave(struct green_scope *s)
 {
 	struct green_call c;
 
@@ -196,7 +199,8 @@ static inline void green_scope_leave(struct green_scope *s GREEN_NOESCAPE)
  * green only
  *
  * Up to six arguments, each an integer, an enum or a pointer; they are
- * evaluated now. Yields 0, or -ENOMEM when nothing was deferred.
+ * evaluated now. Yields 0, or -ENOMEM when nothing was deferred. The deferred
+ * function must not keep the address of a local of the scope's function.
  */
 #define green_defer(...) GREEN_DEFER_(NULL, __VA_ARGS__)
 

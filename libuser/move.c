@@ -233,7 +233,7 @@ void green_do_stack_grow(uint64_t need)
 			  (size_t)(t->hi - t->lo), green_nomove_name(why.reason),
 			  why.function);
 	green_die(t, "its stack of %zu bytes is full: %s", (size_t)(t->hi - t->lo),
-		  strerrordesc_np(-err));
+		  err == -ENOSPC ? "it has reached max_stack" : strerrordesc_np(-err));
 }
 
 int green_do_green_pin(void);

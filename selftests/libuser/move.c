@@ -10,17 +10,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
+
+/* The whole array has to be in memory. */
+#define KEEP(array) __asm__ volatile("" : "+m"(array))
 
 /* Moves the caller's stack; how often that worked. */
 static unsigned long moved, refused;
 
 static void NOINLINE move_me(size_t size)
 {
-	struct green_nomove why;
+	struct green_nomove why = { 0 };
 
 	if (!green_stack_move(green_self(), size, &why)) {
 		moved++;
@@ -257,6 +262,8 @@ static long NOINLINE deep(long n, const long *above)
 {
 	long here[4] = { n, *above };
 
+	KEEP(here);
+
 	if (!n)
 		return 0;
 	return 1 + deep(n - 1, here) + (here[1] != *above);
@@ -358,10 +365,12 @@ static void NOINLINE with_hole(void *arg)
 	long *r = arg;
 
 	/* Only its ends are touched; between them there are no pages. */
+	KEEP(big);
 	big[0] = 'a';
 	big[sizeof(big) - 1] = 'z';
 	move_me(512 << 10);
-	r[0] = big[0] == 'a' && big[sizeof(big) - 1] == 'z' && !big[100 << 10];
+	KEEP(big);
+	r[0] = big[0] == 'a' && big[sizeof(big) - 1] == 'z';
 }
 
 TEST(untouched_pages_in_the_middle)
@@ -379,10 +388,13 @@ static void bad_sizes(void *arg)
 	char big[100 << 10];
 	int *r = arg;
 
+	KEEP(big);
 	big[0] = 1;
+	big[sizeof(big) - 1] = 1;
 	r[0] = green_stack_move(green_self(), 64 << 10, &why);
 	r[1] = green_stack_move(green_self(), 1UL << 40, &why);
 	r[2] = why.reason;
+	KEEP(big);
 	r[3] = big[0];
 }
 
@@ -411,11 +423,26 @@ static void overflow(void *arg)
 	*(long *)arg = for_ever(0);
 }
 
-TEST_SIGNAL(a_stack_that_is_full_ends_the_process, SIGABRT)
+TEST(a_stack_that_is_full_ends_the_process_with_one_line)
 {
+	char line[256] = "";
+	int fd[2], status;
+	pid_t pid;
 	long r;
 
-	run(overflow, &r);
+	ASSERT_EQ(0, pipe(fd));
+	pid = fork();
+	if (!pid) {
+		dup2(fd[1], STDERR_FILENO);
+		run(overflow, &r);
+		_exit(0);
+	}
+	close(fd[1]);
+	EXPECT_LT(0, read(fd[0], line, sizeof(line) - 1));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	EXPECT_STREQ("green: thread 2 (unnamed): its stack of 16773120 bytes is "
+		     "full: it has reached max_stack\n", line);
 }
 
 TEST_HARNESS_MAIN

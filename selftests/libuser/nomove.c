@@ -135,7 +135,7 @@ static void pinned(void *arg)
 TEST(a_pinned_stack)
 {
 	run(pinned);
-	EXPECT_REFUSED(GREEN_NOMOVE_PINNED, "pinned");
+	EXPECT_REFUSED(GREEN_NOMOVE_PINNED, "try_move");
 	EXPECT_EQ(-EINVAL, got.result);
 }
 

@@ -21,8 +21,8 @@
  *   ENOTTY    no such command
  *   EINVAL    size below the first version's, unknown flag, padding not zero,
  *             address or length not page-aligned, length zero
- *   E2BIG     not zero beyond the kernel's struct, or more elements than QUERY
- *             says
+ *   E2BIG     not zero beyond the kernel's struct, or size beyond a page, or
+ *             more elements than QUERY says
  *   EFAULT    a user pointer cannot be read or written
  *   ENXIO     the context has no arena, or the range is not inside it
  *   EPERM     the caller's address space is not the arena's
