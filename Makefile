@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+# green: all output goes to build/; 'make help' lists the targets, V=1 shows
+# the commands. Kernels to build for and to test on are in the cache that
+# tools/setup/run fills.
+
+KERNELS := 6.1 6.12
+PREFIX  ?= /usr/local
+OUT     := $(CURDIR)/build
+CACHE   := $(or $(GREEN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/green)
+MODULES := $(KERNELS:%=kmod-%)
+KSOURCE := $(CACHE)/linux-source-6.1
+CHECKPATCH := $(KSOURCE)/scripts/checkpatch.pl --no-tree --terse --show-types
+Q       := $(if $(V),,@)
+S       := $(if $(V),,-s)
+MAKEFLAGS += --no-print-directory
+
+export GREENCC  := $(OUT)/greencc/greencc
+export LIBGREEN := $(OUT)/libuser/libgreen.a
+
+all: libuser greencc httpd modules	## build everything
+
+help:		## list the targets
+	@sed -nE 's/^([a-z_-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup:		## install missing packages, fetch the kernels (once)
+	$(Q)tools/setup/run
+
+libuser: | setup	## build libgreen.a
+	$(Q)$(MAKE) $(S) -C libuser OUT=$(OUT)/libuser
+
+greencc: | setup	## build the compiler driver, its pass and its map tool
+	$(Q)$(MAKE) $(S) -C tools/greencc OUT=$(OUT)/greencc
+
+httpd: libuser greencc	## build the example server
+	$(Q)$(MAKE) $(S) -C examples/httpd OUT=$(OUT)/httpd
+
+modules: $(MODULES)	## build green.ko for each test kernel
+
+# Kbuild builds in the source's directory: give each kernel a copy.
+KDIR = $(CACHE)/linux-$*/build
+kmod-host: KDIR := /lib/modules/$(shell uname -r)/build
+$(MODULES): | setup
+$(MODULES) kmod-host: kmod-%:
+	$(Q)mkdir -p $(OUT)/$@
+	$(Q)rsync -a Kbuild kmod include $(OUT)/$@
+	$(Q)$(MAKE) -C $(KDIR) M=$(OUT)/$@ W=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+selftests: libuser greencc	## build the test programs
+	$(Q)$(MAKE) $(S) -C selftests OUTPUT=$(OUT)/selftests \
+		selfdir=$(KSOURCE)/tools/testing/selftests
+
+test: all selftests	## run all tests, here and in virtual machines
+	$(Q)selftests/test host $(KERNELS)
+
+test-native: libuser greencc selftests	## run the tests that need no module
+	$(Q)selftests/test host
+
+test-vm: selftests modules	## run the tests in a virtual machine of each kernel
+	$(Q)selftests/test $(KERNELS)
+
+demo: all	## show it all in a virtual machine
+	$(Q)tools/demo/run vm
+
+demo-native: libuser greencc httpd	## show the library on this machine, without the module
+	$(Q)tools/demo/run native
+
+check-style: $(MODULES)	## run checkpatch, and sparse and shellcheck where installed
+	$(Q)$(CHECKPATCH) --strict -f include/uapi/linux/green.h \
+		$(filter-out kmod/trace.h,$(wildcard kmod/*.[ch]))
+	$(Q)$(CHECKPATCH) -f kmod/trace.h	# TRACE_EVENT has a layout of its own
+	$(Q)! command -v sparse >/dev/null || \
+		$(MAKE) -C $(CACHE)/linux-6.12/build M=$(OUT)/kmod-6.12 C=2 \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	$(Q)! command -v shellcheck >/dev/null || \
+		shellcheck $$(grep -rlE '^#!/bin/(ba|busybox )?sh' .ci selftests tools)
+
+install: libuser greencc	## install libgreen and greencc in DESTDIR/PREFIX
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include include/green*.h
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(LIBGREEN)
+	$(Q)install -D -t $(DESTDIR)$(PREFIX)/lib/green \
+		$(addprefix $(OUT)/greencc/,greencc greenpass.so greenmap)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin
+	$(Q)ln -sf ../lib/green/greencc $(DESTDIR)$(PREFIX)/bin
+
+modules_install: kmod-host	## build and install green.ko for this machine's kernel
+	$(Q)$(MAKE) -C /lib/modules/$$(uname -r)/build M=$(OUT)/kmod-host \
+		INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	$(Q)install -D -m 644 -t $(DESTDIR)/etc/udev/rules.d kmod/99-green.rules
+
+clean:		## remove build/
+	$(Q)rm -rf $(OUT)
+
+.PHONY: all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
+.PHONY: test test-native test-vm demo demo-native check-style
+.PHONY: install modules_install clean
