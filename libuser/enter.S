@@ -359,6 +359,7 @@ green_thread_start:
 	movq	%r12, %rdi
 	call	*%rbx
 green_thread_base:
+	movl	%eax, %edi
 	leaq	green_do_thread_exit(%rip), %rax
 	call	green_enter
 	ud2

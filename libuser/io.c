@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ENTRIES 1024
 
@@ -296,7 +297,7 @@ DO(long, close, int fd)
 		io_uring_prep_close(sqe, fd);
 		ret = finish(sqe);
 	} else {
-		ret = err;
+		ret = close(fd) ? -errno : 0;
 	}
 	t->deadline = deadline;
 	return ret;

@@ -17,11 +17,14 @@ struct frame {
 	const struct green_map_func *func;
 };
 
+/* @pc: a function, or a return address. */
 int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
 		 const void *pc)
 {
 	const struct green_map_func *f = green_map_find(pc);
 
+	if (!f || green_map_start(f) != pc)
+		f = green_map_find((const char *)pc - 1);
 	why->reason = reason;
 	why->pc = pc;
 	why->function[0] = '\0';
@@ -130,7 +133,7 @@ static int prove_frames(struct green *t, struct green_proof *p,
 	/* The innermost function's frame pointer, as it stands in the block. */
 	pointer_word(p, (uintptr_t)&s->rbp);
 	while (f.ret != green_thread_base) {
-		f.func = green_map_find(f.ret);
+		f.func = green_map_find((const char *)f.ret - 1);
 		if (!f.func || f.rbp < f.rsp || !on_stack(p, f.rbp, 16))
 			return green_refuse(why, GREEN_NOMOVE_FRAME, f.ret);
 		err = prove_frame(t, p, &f, why);

@@ -178,8 +178,8 @@ int green_maps_init(void)
 }
 
 /*
- * By an address inside the function, its first byte, or a return address: that
- * may be one behind the last byte when the call does not return.
+ * By an address inside the function. A return address may be one behind its
+ * last byte, if the call does not return: look up the byte before it.
  */
 const struct green_map_func *green_map_find(const void *pc)
 {
@@ -194,7 +194,7 @@ const struct green_map_func *green_map_find(const void *pc)
 		else
 			hi = mid;
 	}
-	if (!lo || (size_t)(p - maps.entry[lo - 1].start) > maps.entry[lo - 1].func->code_size)
+	if (!lo || (size_t)(p - maps.entry[lo - 1].start) >= maps.entry[lo - 1].func->code_size)
 		return NULL;
 	return maps.entry[lo - 1].func;
 }

@@ -243,8 +243,8 @@ green_t *green_do_green_go(void (*fn)(void *), void *arg)
 }
 
 /* enter.S: the thread's function has returned. */
-void green_do_thread_exit(void);
-void green_do_thread_exit(void)
+void green_do_thread_exit(int ret);
+void green_do_thread_exit(int ret)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
@@ -256,6 +256,7 @@ void green_do_thread_exit(void)
 	green_slot_put(w, t->slot);
 	t->slot = NULL;
 	if (t == w->main) {
+		w->main_ret = ret;
 		w->main_done = true;
 		return;
 	}
@@ -318,19 +319,6 @@ int green_do_green_stats(struct green_stats *s)
 }
 
 /* ---- green_run -------------------------------------------------------- */
-
-struct main_args {
-	int (*fn)(void *);
-	void *arg;
-};
-
-static struct main_args main_args;
-
-static void main_thread(void *unused)
-{
-	(void)unused;
-	green_worker->main_ret = main_args.fn(main_args.arg);
-}
 
 static void set_defaults(struct green_options *opt)
 {
@@ -400,8 +388,8 @@ int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg
 	if (err)
 		return err;
 	green_worker = &w;
-	main_args = (struct main_args){ main_fn, arg };
-	w.main = thread_new(&w, &attr, main_thread, NULL);
+	/* What it returns comes to green_do_thread_exit(); the others' is noise. */
+	w.main = thread_new(&w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
 	if (w.main)
 		green_worker_enter(&w);
 	else

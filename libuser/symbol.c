@@ -123,18 +123,27 @@ static void look_up(const void *pc, char *buf, size_t n)
 		snprintf(buf, n, "%p", pc);
 }
 
-/* Reading symbol tables is slow, and a refusal repeats: the last ones are kept. */
+/*
+ * Reading symbol tables is slow, and refusals repeat: names are kept, until the
+ * table is full and begins anew.
+ */
 void green_symbol(const void *pc, char *buf, size_t n)
 {
 	static struct {
 		const void *pc;
 		char name[64];
-	} cache[64], *c;
+	} known[256];
+	static unsigned int nr;
+	unsigned int i;
 
-	c = &cache[((uintptr_t)pc >> 2) % 64];
-	if (c->pc != pc) {
-		look_up(pc, c->name, sizeof(c->name));
-		c->pc = pc;
-	}
-	snprintf(buf, n, "%s", c->name);
+	for (i = 0; i < nr; i++)
+		if (known[i].pc == pc)
+			goto found;
+	if (nr == 256)
+		nr = 0;
+	i = nr++;
+	known[i].pc = pc;
+	look_up(pc, known[i].name, sizeof(known[i].name));
+found:
+	snprintf(buf, n, "%s", known[i].name);
 }
