@@ -188,15 +188,30 @@ struct green_proof {
 	size_t nr;			/* bits set */
 };
 
+static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
+{
+	size_t i = (addr - p->base) / 8;
+	uint64_t bit = 1ULL << i % 64;
+
+	if (p->bits[i / 64] & bit)
+		return;
+	p->bits[i / 64] |= bit;
+	p->nr++;
+}
+
 /* defer.c */
 bool green_word_in_record(struct green *t, uintptr_t addr);
 int green_prove_defers(struct green *t, struct green_proof *p,
 		       struct green_nomove *why);
 void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 void green_defers_free(struct green *t);
+
+/* nomove.c */
+/* Fills @why; -EBUSY. @pc: a function, or a return address. */
 int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
 		 const void *pc);
-void green_proof_set(struct green_proof *p, uintptr_t addr);
+void green_refusals_clear(void);
+void green_count_refusal(struct green_worker *w, const struct green_nomove *why);
 
 /* move.c */
 int green_move(struct green_worker *w, struct green *t, size_t size,

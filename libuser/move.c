@@ -15,59 +15,6 @@
 /* What one MOVE of the module takes; the rest is adjusted after it. */
 #define MAX_RELOCS 65536u
 
-/* Refusals by reason and function, for reports. */
-#define MAX_REFUSALS 64
-
-static struct {
-	struct green_nomove what;
-	uint64_t count;
-} refusals[MAX_REFUSALS];
-
-const char *green_nomove_name(enum green_nomove_reason reason)
-{
-	static const char *const names[GREEN_NOMOVE_REASONS] = {
-		[GREEN_NOMOVE_NONE] = "NONE",
-		[GREEN_NOMOVE_FRAME] = "FRAME",
-		[GREEN_NOMOVE_DEFER_UNKNOWN] = "DEFER_UNKNOWN",
-		[GREEN_NOMOVE_DEFER_FOREIGN] = "DEFER_FOREIGN",
-		[GREEN_NOMOVE_ESCAPED] = "ESCAPED",
-		[GREEN_NOMOVE_AMBIGUOUS] = "AMBIGUOUS",
-		[GREEN_NOMOVE_IO] = "IO",
-		[GREEN_NOMOVE_PINNED] = "PINNED",
-		[GREEN_NOMOVE_RUNNING] = "RUNNING",
-		[GREEN_NOMOVE_DISABLED] = "DISABLED",
-	};
-
-	return (unsigned int)reason < GREEN_NOMOVE_REASONS ? names[reason] : "?";
-}
-
-static void count_refusal(struct green_worker *w, const struct green_nomove *why)
-{
-	unsigned int i;
-
-	w->stats.refused[why->reason]++;
-	green_trace(1, "not moved: %s %s", green_nomove_name(why->reason),
-		    why->function);
-	for (i = 0; i < MAX_REFUSALS; i++) {
-		if (!refusals[i].count)
-			refusals[i].what = *why;
-		else if (refusals[i].what.reason != why->reason ||
-			 strcmp(refusals[i].what.function, why->function))
-			continue;
-		refusals[i].count++;
-		return;
-	}
-}
-
-uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what);
-uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what)
-{
-	if (i >= MAX_REFUSALS || !refusals[i].count)
-		return 0;
-	*what = refusals[i].what;
-	return refusals[i].count;
-}
-
 /* The mutation switch: whether this adjustment is the one to leave out. */
 static bool skipped(struct green_worker *w)
 {
@@ -164,7 +111,7 @@ int green_move(struct green_worker *w, struct green *t, size_t size,
 		return -ENOSPC;
 	err = green_prove(w, t, &p, why);
 	if (err == -EBUSY)
-		count_refusal(w, why);
+		green_count_refusal(w, why);
 	if (err)
 		return err;
 	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, true);

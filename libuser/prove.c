@@ -7,7 +7,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct frame {
@@ -16,36 +15,6 @@ struct frame {
 	uintptr_t rsp;			/* at the call */
 	const struct green_map_func *func;
 };
-
-/* @pc: a function, or a return address. */
-int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
-		 const void *pc)
-{
-	const struct green_map_func *f = green_map_find(pc);
-
-	if (!f || green_map_start(f) != pc)
-		f = green_map_find((const char *)pc - 1);
-	why->reason = reason;
-	why->pc = pc;
-	why->function[0] = '\0';
-	if (f)
-		snprintf(why->function, sizeof(why->function), "%s",
-				   green_map_name(f));
-	else if (pc)
-		green_symbol(pc, why->function, sizeof(why->function));
-	return -EBUSY;
-}
-
-void green_proof_set(struct green_proof *p, uintptr_t addr)
-{
-	size_t i = (addr - p->base) / 8;
-	uint64_t bit = 1ULL << i % 64;
-
-	if (p->bits[i / 64] & bit)
-		return;
-	p->bits[i / 64] |= bit;
-	p->nr++;
-}
 
 /* A word that holds a pointer, wherever to. */
 static void pointer_word(struct green_proof *p, uintptr_t addr)

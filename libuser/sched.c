@@ -333,6 +333,7 @@ static int worker_init(struct green_worker *w, const struct green_options *opt)
 	int err;
 
 	memset(w, 0, sizeof(*w));
+	green_refusals_clear();
 	w->runq_tail = &w->runq_head;
 	if (opt)
 		w->opt = *opt;
