@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# The driver's command line. Prints "ok name" or "not ok name" a case.
+# Arguments: greencc, an empty directory.
+cc=$1
+cd "$2" || exit 1
+# What the driver left behind shows in a directory of its own.
+mkdir tmp
+export TMPDIR="$PWD/tmp"
+
+check() {
+	name=$1
+	shift
+	if "$@" >log 2>&1; then echo "ok $name"; else echo "not ok $name"; sed 's/^/# /' log; fi
+}
+refuses() {
+	! "$cc" "$@" 2>err && [ "$(wc -l <err)" = 1 ] && grep -q '^greencc: ' err
+}
+
+echo '#define N 3' >n.h
+printf '#include "n.h"\nint f(void);\nint f(void) { return N; }\n' >f.c
+printf 'void green_stack_grow(unsigned long n);\nvoid green_stack_grow(unsigned long n) { (void)n; }\n' >g.c
+printf 'int f(void);\nint main(void) { return f() - 3; }\n' >main.c
+printf '.globl h\nh: ret\n.section .note.GNU-stack,"",@progbits\n' >h.s
+printf 'int broken(\n' >broken.c
+
+deps() { "$cc" -MMD -MF f.dep -c f.c -o f.o && grep -q '^f.o:.*f.c.*n.h' f.dep; }
+deps_named() { mkdir -p o; "$cc" -MD -c f.c -o o/f.o && grep -q '^o/f.o:' o/f.d; }
+deps_target() { "$cc" -MMD -MT goal -MF t.dep -c f.c -o t.o && grep -q '^goal:' t.dep; }
+links() { "$cc" "$@" f.c main.c g.c -o p && ./p; }
+objects() {
+	"$cc" -c f.c main.c && "$cc" -c g.c -o g.o && "$cc" h.s f.o main.o g.o -Wl,--gc-sections -o q && ./q
+}
+shared() { "$cc" -O2 -fPIC -shared f.c g.c -o libf.so && "$cc" main.c libf.so -Wl,-rpath,"$PWD" -o r && ./r; }
+archive() { "$cc" -c f.c && ar rcs libx.a f.o && "$cc" main.c g.c -L. -lx -o s && ./s; }
+to_text() { "$cc" -O1 -S f.c -o f.s && grep -q green_maps f.s && ! grep -q llvm_stackmaps f.s && "$cc" -c f.s -o fs.o; }
+preprocess() { "$cc" -E f.c | grep -q 'return 3' && "$cc" -MM f.c | grep -q n.h; }
+fails() { ! "$cc" -c broken.c -o broken.o 2>/dev/null && [ ! -e broken.o ]; }
+debug() { "$cc" -g -O2 -c f.c -o d.o && readelf -SW d.o | grep -q debug_line; }
+explains() { printf 'void g(void*);int e(void){int x;g(&x);return x;}' >e.c; "$cc" --explain e.c | grep -q '^e: .*address'; }
+stdin_free() { "$cc" -O2 -x c -c f.c -o x.o; }
+no_growth() { "$cc" -fno-green-growth f.c main.c -o ng && ./ng && ! nm ng | grep -q green_stack_grow; }
+
+check dependencies deps
+check dependencies_by_object deps_named
+check dependencies_target deps_target
+check links links
+check links_static links -static
+check links_pie links -fPIE -pie
+check links_no_pie links -no-pie -fno-pie
+check links_sections links -ffunction-sections -Wl,--gc-sections
+check objects_and_assembly objects
+check shared_library shared
+check archive archive
+check assembly_text to_text
+check preprocessor preprocess
+check error_status fails
+check debug_information debug
+check explain explains
+check language_option stdin_free
+check no_growth no_growth
+check refuses_lto refuses -flto -c f.c
+check refuses_cxx refuses -c f.cc
+check refuses_sanitizers refuses -fsanitize=address -c f.c
+check refuses_32_bit refuses -m32 -c f.c
+check leaves_nothing [ -z "$(ls tmp)" ]

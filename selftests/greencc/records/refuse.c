@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* What must not move, each for one reason: the names in EXPECT. */
+#include "../runtime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KEEP __attribute__((noinline, used))
+
+int *kept;
+uintptr_t kept_word;
+char *kept_text;
+struct holder {
+	int *p;
+} *heap_holder;
+void unknown(void *);
+void lends(void *p __attribute__((noescape)));
+
+/* EXPECT returns_twice RETURNS_TWICE */
+static jmp_buf env;
+KEEP int returns_twice(void)
+{
+	if (setjmp(env))
+		return 1;
+	green_test_move();
+	return 0;
+}
+
+/* EXPECT escapes_to_global ESCAPE */
+KEEP int escapes_to_global(void)
+{
+	int x = 1;
+
+	kept = &x;
+	green_test_move();
+	return x;
+}
+
+/* EXPECT escapes_to_heap ESCAPE */
+KEEP int escapes_to_heap(void)
+{
+	int x = 1;
+
+	heap_holder->p = &x;
+	green_test_move();
+	return x;
+}
+
+/* EXPECT escapes_to_unknown ESCAPE */
+KEEP int escapes_to_unknown(void)
+{
+	int x = 1;
+
+	unknown(&x);
+	green_test_move();
+	return x;
+}
+
+/* What a lent struct points to may be kept. */
+/* EXPECT escapes_by_content ESCAPE */
+KEEP int escapes_by_content(void)
+{
+	int x = 1;
+	struct holder h = { &x };
+
+	lends(&h);
+	green_test_move();
+	return *h.p;
+}
+
+/* EXPECT escapes_by_copy ESCAPE */
+KEEP int escapes_by_copy(void)
+{
+	int x = 1;
+	struct holder h = { &x };
+
+	green_test_move();
+	memcpy(heap_holder, &h, sizeof(h));
+	green_test_move();
+	return x + *h.p;
+}
+
+/* EXPECT keeps VERIFIED */
+KEEP void keeps(int *p)
+{
+	green_test_move();
+	kept = p;
+}
+
+/* The caller is to blame, not the callee. */
+/* EXPECT escapes_in_callee ESCAPE */
+KEEP int escapes_in_callee(void)
+{
+	int x = 1;
+
+	keeps(&x);
+	green_test_move();
+	return x;
+}
+
+/* EXPECT escapes_as_integer ESCAPE */
+KEEP int escapes_as_integer(void)
+{
+	int x = 1;
+
+	kept_word = (uintptr_t)&x + 8;
+	green_test_move();
+	return x;
+}
+
+/* EXPECT escapes_by_result ESCAPE */
+KEEP int escapes_by_result(void)
+{
+	char buf[16];
+
+	kept_text = fgets(buf, sizeof(buf), stdin);
+	green_test_move();
+	return kept_text != NULL;
+}
+
+/* EXPECT escapes_unaligned ESCAPE */
+KEEP int escapes_unaligned(void)
+{
+	int x = 1, *p = &x;
+	char buf[24];
+
+	memset(buf, 0, sizeof(buf));
+	memcpy(buf + 3, &p, sizeof(p));
+	__asm__ volatile("" : "+m"(buf));
+	green_test_move();
+	memcpy(&p, buf + 3, sizeof(p));
+	return *p;
+}
+
+/* At -O0 these live in memory, where the words are ambiguous. */
+/* EXPECT-O integer INTEGER */
+KEEP int integer(int *p, int n)
+{
+	uintptr_t a = ((uintptr_t)p ^ 0x5555) + (unsigned int)n;
+
+	__asm__ volatile("" : "+r"(a));
+	green_test_move();
+	return *(int *)((a - (unsigned int)n) ^ 0x5555);
+}
+
+typedef long longs __attribute__((vector_size(16)));
+
+struct wide {
+	longs v;
+};
+
+KEEP longs gather(int *p, int *q)
+{
+	return (longs){ (long)p, (long)q };
+}
+
+/* EXPECT-O aggregate AGGREGATE */
+KEEP long aggregate(int *p, int *q)
+{
+	longs v = gather(p, q);
+	int *a;
+
+	green_test_move();
+	v += 4;
+	a = (int *)v[0];
+	return *a;
+}
+
+/* EXPECT varargs VARARGS */
+KEEP int varargs(int n, ...)
+{
+	va_list ap;
+	int sum = 0;
+
+	va_start(ap, n);
+	while (n--)
+		sum += va_arg(ap, int);
+	green_test_move();
+	va_end(ap);
+	return sum;
+}
+
+/* EXPECT dynamic DYNAMIC */
+KEEP int dynamic(int n)
+{
+	char v[n];
+
+	memset(v, 1, (size_t)n);
+	green_test_move();
+	return v[n - 1];
+}
+
+/* EXPECT asm_register CONTROL */
+KEEP long asm_register(void)
+{
+	long x = 2, r;
+
+	__asm__ volatile("movq (%1), %0" : "=r"(r) : "r"(&x) : "memory");
+	green_test_move();
+	return r + x;
+}
+
+/* EXPECT frame_address CONTROL */
+KEEP void *frame_address(void)
+{
+	green_test_move();
+	return __builtin_frame_address(0);
+}
+
+/* EXPECT asm_goto CONTROL */
+KEEP int asm_goto(int n)
+{
+	__asm__ goto("testl %0, %0\n\tjne %l1" : : "r"(n) : "cc" : out);
+	green_test_move();
+	return 1;
+out:
+	green_test_move();
+	return 2;
+}
+
+/* A move keeps addresses modulo 64. */
+/* EXPECT over_aligned CODEGEN */
+KEEP int over_aligned(int n)
+{
+	_Alignas(128) volatile char page[128];
+
+	page[n] = 1;
+	green_test_move();
+	return page[n];
+}
+
+int test_main(void)
+{
+	return 0;
+}

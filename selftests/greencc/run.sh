@@ -1,0 +1,116 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# The compiler's tests; prints TAP. GREENCC names the driver.
+here=$(dirname "$(readlink -f "$0")")
+cc=${GREENCC:-$here/../../build/greencc/greencc}
+ref=${CLANG:-clang-22}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+n=0
+failed=0
+
+report() { # status name
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+
+gcc -O2 -Wall -Wextra -c "$here/runtime.c" -o "$dir/runtime.o" &&
+gcc -c "$here/switch.S" -o "$dir/switch.o" &&
+gcc -O2 -c "$here/plain.c" -o "$dir/plain.o" || exit 1
+rt="$dir/runtime.o $dir/switch.o"
+
+# A program moves at every call, says what clang's says, and is never refused.
+move() { # test, options
+	prog=$dir/prog
+	test=$1
+	shift
+	: >"$dir/stats"
+	# shellcheck disable=SC2086
+	"$cc" -Wall -Wextra -Werror "$@" "$here/move/$test.c" $rt -o "$prog" &&
+	GREEN_TEST_STATS=$dir/stats "$prog" >"$dir/out" &&
+	cmp "$dir/out" "$dir/$test.expect" &&
+	grep -q 'moves=[1-9][0-9]* refusals=0' "$dir/stats"
+	report $? "move $test $*"
+}
+
+# Leaving out one adjustment in some must not go unnoticed.
+mutate() { # test
+	caught=0
+	# shellcheck disable=SC2086
+	"$cc" -O2 "$here/move/$1.c" $rt -o "$dir/prog"
+	for skip in 1 2 3 5 7; do
+		GREEN_TEST_SKIP=$skip timeout 10 "$dir/prog" >"$dir/out" 2>/dev/null &&
+		cmp -s "$dir/out" "$dir/$1.expect" || caught=$((caught + 1))
+	done
+	[ $caught = 5 ]
+	report $? "mutation of $1 is noticed"
+}
+
+for test in locals calls flow lists growth; do
+	$ref -w -O1 "$here/move/$test.c" "$dir/plain.o" -o "$dir/prog" &&
+	"$dir/prog" >"$dir/$test.expect" || exit 1
+done
+for test in locals calls flow lists; do
+	for level in 0 1 2 3 s; do
+		move "$test" -O$level
+	done
+	move "$test" -O2 -g -fPIC
+	move "$test" -O2 -fstack-protector-all -fcf-protection
+	move "$test" -O0 -fstack-protector-all -fcf-protection
+	move "$test" -O2 -fno-strict-aliasing -fno-green-growth
+	move "$test" -O3 -march=native
+	move "$test" -O2 -fno-pie -no-pie -static
+	mutate "$test"
+done
+for level in 0 1 2 3 s; do
+	GREEN_TEST_STACK=65536
+	export GREEN_TEST_STACK
+	move growth -O$level
+	unset GREEN_TEST_STACK
+done
+
+# The reasons as the EXPECT comments have them.
+for level in 0 1 2 3 s; do
+	# shellcheck disable=SC2086
+	"$cc" -w -O$level -Wl,--unresolved-symbols=ignore-all -no-pie -fno-pie \
+		"$here/records/refuse.c" $rt -o "$dir/prog" &&
+	GREEN_TEST_RECORDS=1 "$dir/prog" | sort >"$dir/got"
+	which='EXPECT\(-O\)*'
+	[ $level = 0 ] && which=EXPECT
+	sed -n "s,^/\\* $which \\([a-z].*\\) \\*/,\\$([ $level = 0 ] && echo 1 || echo 2),p" \
+		"$here/records/refuse.c" | sort >"$dir/want"
+	while read -r name why; do
+		grep -qx "$name $why" "$dir/got"
+		report $? "-O$level $name is $why"
+	done <"$dir/want"
+	# shellcheck disable=SC2086
+	"$cc" -Wall -Wextra -O$level -Wl,--unresolved-symbols=ignore-all -no-pie -fno-pie \
+		"$here/records/verify.c" $rt -o "$dir/prog" &&
+	GREEN_TEST_RECORDS=1 "$dir/prog" | grep -v ' VERIFIED$' >"$dir/got"
+	[ ! -s "$dir/got" ]
+	report $? "-O$level ordinary code is movable"
+	sed 's/^/# /' "$dir/got"
+done
+
+for script in driver check; do
+	mkdir "$dir/$script"
+	sh "$here/$script.sh" "$cc" "$dir/$script" "$ref" >"$dir/list"
+	[ -s "$dir/list" ] || report 1 "$script.sh"
+	while read -r line; do
+		case $line in
+		"ok "*) report 0 "$script: ${line#ok }" ;;
+		"not ok "*) report 1 "$script: ${line#not ok }" ;;
+		*) echo "$line" ;;
+		esac
+	done <"$dir/list"
+done
+
+echo "1..$n"
+[ $failed = 0 ]

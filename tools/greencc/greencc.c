@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * greencc: clang for code whose stacks can be relocated.
+ *
+ * A C file goes through clang with the plugin greenpass.so to assembly, through
+ * greenmap, which checks it and writes the pointer maps, and through clang's
+ * assembler. Everything else is clang's: other inputs and linking are handed on
+ * unchanged.
+ *
+ *   -fno-green-growth	leave out the stack checks on entry
+ *   -fgreen-all-mapped	functions of other files have such checks too, unless
+ *			they are the C library's
+ *   --explain file.c	list the functions that cannot move, and why
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_ROUNDS	4	/* of thunks for large frames */
+#define GREENMAP_THUNKS	3	/* exit status: compile again */
+
+extern char **environ;
+
+struct list {
+	char **v;
+	size_t n;
+};
+
+static struct {
+	const char *clang;
+	char dir[PATH_MAX];	/* of this program */
+	char temp[PATH_MAX];	/* directory of temporary files, or "" */
+	bool no_growth, all_mapped, explain, verbose, save_temps;
+	bool stop_early;	/* -E, -M, -fsyntax-only ...: clang alone */
+	bool compile_only;	/* -c */
+	bool to_assembly;	/* -S */
+	bool deps;		/* -MD, -MMD */
+	const char *output;
+	const char *dep_file, *dep_target;
+	struct list all;	/* the arguments for clang, as given */
+	struct list compile;	/* ... for compiling: no inputs, no -l */
+	struct list link;	/* ... for linking, in order, inputs replaced */
+	struct list inputs;	/* C files */
+	bool other_inputs;
+	bool forced_c;		/* -x c is in force */
+} opt;
+
+static void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+static void push(struct list *l, const char *s)
+{
+	if (!(l->n & (l->n + 1)) || !l->v) {
+		l->v = realloc(l->v, (2 * l->n + 4) * sizeof(*l->v));
+		if (!l->v)
+			abort();
+	}
+	l->v[l->n++] = strdup(s);
+	l->v[l->n] = NULL;
+}
+
+static void push_all(struct list *l, const struct list *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		push(l, from->v[i]);
+}
+
+static char *format(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return s;
+}
+
+/* -- temporary files ------------------------------------------------------ */
+
+static void remove_temporaries(void)
+{
+	char *cmd[] = { "rm", "-rf", opt.temp, NULL };
+	pid_t pid;
+
+	if (!opt.temp[0] || opt.save_temps)
+		return;
+	if (!posix_spawnp(&pid, "rm", NULL, NULL, cmd, environ))
+		waitpid(pid, NULL, 0);
+	opt.temp[0] = '\0';
+}
+
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("greencc: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+/* A signal ends the running step; the files go in the ordinary way. */
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &sa, NULL);
+}
+
+static void make_temp_dir(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(opt.temp, sizeof(opt.temp), "%s/greencc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(opt.temp)) {
+		char *name = strdup(opt.temp);
+
+		opt.temp[0] = '\0';
+		die("%s: %s", name, strerror(errno));
+	}
+	atexit(remove_temporaries);
+}
+
+/* -- running -------------------------------------------------------------- */
+
+/* Runs a program; with out, its standard output goes there. */
+static int run(const struct list *cmd, const char *out)
+{
+	posix_spawn_file_actions_t fa;
+	int status, err;
+	pid_t pid;
+
+	if (opt.verbose) {
+		for (size_t i = 0; i < cmd->n; i++)
+			fprintf(stderr, "%s%s", i ? " " : "", cmd->v[i]);
+		fputc('\n', stderr);
+	}
+	posix_spawn_file_actions_init(&fa);
+	if (out)
+		posix_spawn_file_actions_addopen(&fa, 1, out, 01101, 0600);
+	err = posix_spawnp(&pid, cmd->v[0], &fa, NULL, cmd->v, environ);
+	posix_spawn_file_actions_destroy(&fa);
+	if (err)
+		die("%s: %s", cmd->v[0], strerror(err));
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			die("waitpid: %s", strerror(errno));
+		if (interrupted)
+			kill(pid, interrupted);
+	}
+	if (interrupted)
+		exit(128 + interrupted);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void must(const struct list *cmd)
+{
+	int rc = run(cmd, NULL);
+
+	if (rc)
+		exit(rc);
+}
+
+/* -- arguments ------------------------------------------------------------ */
+
+static const char *extension(const char *name)
+{
+	const char *dot = strrchr(name, '.'), *slash = strrchr(name, '/');
+
+	return dot && (!slash || dot > slash) ? dot : "";
+}
+
+static bool one_of(const char *s, const char *const *words)
+{
+	for (; *words; words++)
+		if (!strcmp(s, *words))
+			return true;
+	return false;
+}
+
+static bool starts(const char *s, const char *word)
+{
+	return !strncmp(s, word, strlen(word));
+}
+
+static bool is_cxx(const char *name)
+{
+	static const char *const ext[] = {
+		".cc", ".cpp", ".cxx", ".C", ".c++", ".mm", ".m", ".ii", NULL,
+	};
+
+	return one_of(extension(name), ext);
+}
+
+static bool is_c(const char *name)
+{
+	static const char *const ext[] = { ".c", ".i", NULL };
+
+	return one_of(extension(name), ext);
+}
+
+static bool takes_value(const char *a)
+{
+	static const char *const words[] = {
+		"-I", "-D", "-U", "-L", "-l", "-include", "-imacros", "-isystem",
+		"-iquote", "-idirafter", "-iprefix", "-iwithprefix", "-isysroot",
+		"-Xclang", "-Xlinker", "-Xassembler", "-Xpreprocessor", "-mllvm",
+		"-target", "-arch", "-u", "-z", "-T", "-e", "-A", "--param", "-rpath",
+		"--sysroot", "-B", "-Xanalyzer", "-MF", "-MT", "-MQ", "-MJ", "-o",
+		"-x", "-plugin", NULL,
+	};
+
+	return one_of(a, words);
+}
+
+static bool is_link_option(const char *a)
+{
+	static const char *const words[] = {
+		"-shared", "-static", "-static-pie", "-pie", "-no-pie", "-rdynamic",
+		"-s", "-nostdlib", "-nodefaultlibs", "-nostartfiles", "-r", "-z",
+		"-T", "-e", "-u", "-Xlinker", "-rpath", "-L", "-l", "-static-libgcc", NULL,
+	};
+
+	return one_of(a, words) || starts(a, "-l") || starts(a, "-L") ||
+	       starts(a, "-Wl,") || starts(a, "-fuse-ld") || starts(a, "-T");
+}
+
+static void refuse(const char *a)
+{
+	if (starts(a, "-flto") || starts(a, "-ffat-lto"))
+		die("%s: link-time optimisation would undo the pointer maps", a);
+	if (!strcmp(a, "-masm=intel"))
+		die("%s: the maps are checked on AT&T assembly", a);
+	if (starts(a, "-fsanitize=") || !strcmp(a, "-fsplit-stack") ||
+	    !strcmp(a, "-emit-llvm") || starts(a, "-fbasic-block-sections") ||
+	    !strcmp(a, "-fsplit-machine-functions"))
+		die("%s is not supported: it changes frames behind the maps", a);
+	if (starts(a, "-x") && a[2])
+		die("%s: write -x and the language apart", a);
+	if (!strcmp(a, "-m32") || !strcmp(a, "-mx32"))
+		die("%s: only x86-64 code can be mapped", a);
+}
+
+static void input(const char *name)
+{
+	if (is_cxx(name))
+		die("%s: only C is supported", name);
+	/* What clang would read as C behind our back must not go unmapped. */
+	if (!strcmp(name, "-") || name[0] == '@')
+		die("%s: name the C files on the command line", name);
+	if (opt.forced_c && !is_c(name))
+		die("%s: a C file must be named .c", name);
+	if (is_c(name))
+		push(&opt.inputs, name);
+	else
+		opt.other_inputs = true;
+	push(&opt.link, name);
+}
+
+/* An option with its value, which is NULL if it has none of its own. */
+static void option(const char *a, const char *value)
+{
+	refuse(a);
+	if (!strcmp(a, "-o")) {
+		opt.output = value;
+	} else if (!strcmp(a, "-c")) {
+		opt.compile_only = true;
+	} else if (!strcmp(a, "-S")) {
+		opt.to_assembly = true;
+	} else if (!strcmp(a, "-x")) {
+		if (strcmp(value, "c") && strcmp(value, "none"))
+			die("-x %s: only C is supported", value);
+		opt.forced_c = !strcmp(value, "c");
+	} else if (!strcmp(a, "-MF")) {
+		opt.dep_file = value;
+	} else if (!strcmp(a, "-MT") || !strcmp(a, "-MQ")) {
+		opt.dep_target = value;
+		push(&opt.compile, a);
+		push(&opt.compile, value);
+	} else if (is_link_option(a)) {
+		push(&opt.link, a);
+		if (value)
+			push(&opt.link, value);
+		/* These choose the code model as well. */
+		if (!strcmp(a, "-static") || !strcmp(a, "-pie") || !strcmp(a, "-no-pie"))
+			return;
+	} else {
+		opt.deps |= !strcmp(a, "-MD") || !strcmp(a, "-MMD");
+		push(&opt.compile, a);
+		/* Warnings about unused dependency options would come from linking. */
+		if (!starts(a, "-M"))
+			push(&opt.link, a);
+		if (value) {
+			push(&opt.compile, value);
+			push(&opt.link, value);
+		}
+	}
+}
+
+static bool stops_early(const char *a)
+{
+	static const char *const words[] = {
+		"-E", "-M", "-MM", "-fsyntax-only", "--version", "-###", "--analyze",
+		"-dumpversion", "-dumpmachine", "--help", NULL,
+	};
+
+	return one_of(a, words) || starts(a, "-print-") || starts(a, "--print-");
+}
+
+static void parse(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *a = argv[i];
+		const char *value = NULL;
+
+		if (!strcmp(a, "-fno-green-growth")) {
+			opt.no_growth = true;
+			continue;
+		}
+		if (!strcmp(a, "-fgreen-all-mapped")) {
+			opt.all_mapped = true;
+			continue;
+		}
+		if (!strcmp(a, "--explain")) {
+			opt.explain = true;
+			continue;
+		}
+		if (!strcmp(a, "--green-verbose")) {
+			opt.verbose = true;
+			continue;
+		}
+		if (!strcmp(a, "-save-temps")) {
+			opt.save_temps = true;
+			continue;
+		}
+		push(&opt.all, a);
+		opt.stop_early |= stops_early(a);
+		if (takes_value(a)) {
+			if (i + 1 == argc)
+				die("%s needs a value", a);
+			value = argv[++i];
+			push(&opt.all, value);
+		}
+		if (a[0] != '-' || !a[1])
+			input(a);
+		else if (starts(a, "-o") && a[2] && strcmp(a, "-o"))
+			opt.output = a + 2;
+		else
+			option(a, value);
+	}
+}
+
+/* -- steps ---------------------------------------------------------------- */
+
+static char *base_name(const char *name, const char *ext)
+{
+	const char *slash = strrchr(name, '/');
+	const char *base = slash ? slash + 1 : name;
+
+	return format("%.*s%s", (int)(strlen(base) - strlen(extension(base))), base, ext);
+}
+
+/* -MD without -MF and -MT names files by the object, not by our temporary. */
+static void dependency_options(struct list *cmd, const char *object, const char *source)
+{
+	const char *named = opt.output ? opt.output : NULL;
+	char *file;
+
+	if (!opt.deps)
+		return;
+	if (!opt.dep_target) {
+		push(cmd, "-MT");
+		push(cmd, object);
+	}
+	if (opt.dep_file) {
+		file = strdup(opt.dep_file);
+	} else if (named && opt.inputs.n == 1) {
+		file = format("%.*s.d", (int)(strlen(named) - strlen(extension(named))), named);
+	} else {
+		file = base_name(source, ".d");
+	}
+	push(cmd, "-MF");
+	push(cmd, file);
+	free(file);
+}
+
+static void to_assembly(const char *source, const char *object, const char *raw)
+{
+	struct list cmd = { 0 };
+
+	push(&cmd, opt.clang);
+	push_all(&cmd, &opt.compile);
+	push(&cmd, "-S");
+	push(&cmd, format("-fpass-plugin=%s/greenpass.so", opt.dir));
+	push(&cmd, "-fno-omit-frame-pointer");
+	push(&cmd, "-fno-lto");
+	push(&cmd, "-mllvm");
+	push(&cmd, "-no-x86-call-frame-opt");
+	push(&cmd, "-Wno-unused-command-line-argument");
+	push(&cmd, source);
+	push(&cmd, "-o");
+	push(&cmd, raw);
+	dependency_options(&cmd, object, source);
+	must(&cmd);
+}
+
+/* Adds greenmap's "thunk=" lines to the options of the pass. */
+static char *add_thunks(char *options, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	while ((n = getline(&line, &size, f)) > 0) {
+		if (line[n - 1] == '\n')
+			line[n - 1] = '\0';
+		options = format("%s %s", options, line);
+	}
+	free(line);
+	fclose(f);
+	return options;
+}
+
+static int map_assembly(const char *raw, const char *done, const char *notes)
+{
+	struct list cmd = { 0 };
+
+	push(&cmd, format("%s/greenmap", opt.dir));
+	push(&cmd, opt.explain ? "--explain" : raw);
+	push(&cmd, opt.explain ? raw : done);
+	return run(&cmd, opt.explain ? NULL : notes);
+}
+
+static void compile_mapped(const char *source, const char *object, const char *done)
+{
+	char *raw = format("%s/raw.s", opt.temp), *notes = format("%s/notes", opt.temp);
+	char *options = format("%s%s%s", opt.no_growth ? "no-growth" : "growth",
+			       opt.all_mapped ? " all-mapped" : "",
+			       opt.explain ? " verbose" : "");
+
+	for (int round = 0;; round++) {
+		int rc;
+
+		setenv("GREENCC_PASS_OPTIONS", options, 1);
+		to_assembly(source, object, raw);
+		rc = map_assembly(raw, done, notes);
+		if (!rc)
+			return;
+		if (rc != GREENMAP_THUNKS)
+			exit(rc);
+		if (round == MAX_ROUNDS)
+			die("%s: a frame stays too large for its stack check", source);
+		options = add_thunks(options, notes);
+	}
+}
+
+static bool is_for_assembler(const char *a)
+{
+	/* Debug information is in the directives already. */
+	return !starts(a, "-g") && !starts(a, "-M") && !starts(a, "-std=") &&
+	       (!starts(a, "-W") || starts(a, "-Wa,")) && strcmp(a, "-pedantic");
+}
+
+static void assemble(const char *text, const char *object)
+{
+	struct list cmd = { 0 };
+
+	push(&cmd, opt.clang);
+	for (size_t i = 0; i < opt.compile.n; i++) {
+		const char *a = opt.compile.v[i];
+
+		if (takes_value(a)) {
+			/* Include paths and the like: nothing for an assembler. */
+			if (!strcmp(a, "-target") || !strcmp(a, "-Xassembler")) {
+				push(&cmd, a);
+				push(&cmd, opt.compile.v[i + 1]);
+			}
+			i++;
+		} else if (is_for_assembler(a)) {
+			push(&cmd, a);
+		}
+	}
+	push(&cmd, "-Wno-unused-command-line-argument");
+	push(&cmd, "-c");
+	push(&cmd, text);
+	push(&cmd, "-o");
+	push(&cmd, object);
+	must(&cmd);
+}
+
+static void compile_to_object(const char *source, const char *object, const char *named)
+{
+	char *done = format("%s/mapped.s", opt.temp);
+
+	compile_mapped(source, named, done);
+	if (!opt.explain)
+		assemble(done, object);
+	free(done);
+}
+
+static int compile_only(void)
+{
+	if (opt.output && opt.inputs.n > 1)
+		die("-o with -c or -S and several files");
+	for (size_t i = 0; i < opt.inputs.n; i++) {
+		const char *source = opt.inputs.v[i];
+		const char *ext = opt.to_assembly ? ".s" : ".o";
+		char *object = opt.output ? strdup(opt.output) : base_name(source, ext);
+
+		if (opt.to_assembly && !opt.explain)
+			compile_mapped(source, object, object);
+		else
+			compile_to_object(source, object, object);
+		free(object);
+	}
+	return 0;
+}
+
+/* Each C file is replaced by its object, in its place among the others. */
+static int compile_and_link(void)
+{
+	struct list cmd = { 0 };
+
+	push(&cmd, opt.clang);
+	for (size_t i = 0; i < opt.link.n; i++) {
+		const char *a = opt.link.v[i];
+		char *object;
+
+		if (a[0] == '-' && takes_value(a)) {
+			push(&cmd, a);
+			push(&cmd, opt.link.v[++i]);
+			continue;
+		}
+		if (a[0] == '-' || !is_c(a)) {
+			push(&cmd, a);
+			continue;
+		}
+		object = format("%s/%zu-%s", opt.temp, i, base_name(a, ".o"));
+		compile_to_object(a, object, opt.output ? opt.output : base_name(a, ".o"));
+		push(&cmd, object);
+		free(object);
+	}
+	push(&cmd, "-Wno-unused-command-line-argument");
+	if (opt.output) {
+		push(&cmd, "-o");
+		push(&cmd, opt.output);
+	}
+	return run(&cmd, NULL);
+}
+
+static int clang_alone(void)
+{
+	struct list cmd = { 0 };
+
+	push(&cmd, opt.clang);
+	push_all(&cmd, &opt.all);
+	return run(&cmd, NULL);
+}
+
+static void find_own_directory(void)
+{
+	ssize_t n = readlink("/proc/self/exe", opt.dir, sizeof(opt.dir) - 1);
+	char *slash;
+
+	if (n < 0)
+		die("/proc/self/exe: %s", strerror(errno));
+	opt.dir[n] = '\0';
+	slash = strrchr(opt.dir, '/');
+	*slash = '\0';
+}
+
+int main(int argc, char **argv)
+{
+	opt.clang = getenv("GREENCC_CLANG") ? getenv("GREENCC_CLANG") : "clang-22";
+	find_own_directory();
+	parse(argc, argv);
+	if (opt.stop_early || (!opt.inputs.n && (opt.other_inputs || !opt.explain)))
+		return clang_alone();
+	if (!opt.inputs.n)
+		die("no input files");
+	catch_signals();
+	make_temp_dir();
+	if (opt.explain) {
+		for (size_t i = 0; i < opt.inputs.n; i++)
+			compile_to_object(opt.inputs.v[i], opt.inputs.v[i], opt.inputs.v[i]);
+		return 0;
+	}
+	if (opt.compile_only && opt.other_inputs)
+		die("compile C files and other inputs in separate calls");
+	return opt.compile_only || opt.to_assembly ? compile_only() : compile_and_link();
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Lines, sections and functions of the assembly text. */
+#define _GNU_SOURCE
+#include "greenmap.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void die(const char *path, size_t line, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "greenmap: %s", path);
+	if (line)
+		fprintf(stderr, ":%zu", line);
+	fputs(": ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+void *xrealloc(void *p, size_t n)
+{
+	p = realloc(p, n ? n : 1);
+	if (!p)
+		die("greenmap", 0, "out of memory");
+	return p;
+}
+
+char *xstrdup(const char *s, size_t n)
+{
+	char *p = xrealloc(NULL, n + 1);
+
+	memcpy(p, s, n);
+	p[n] = '\0';
+	return p;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	size_t n = 0, size = 1 << 16, got;
+	char *p = xrealloc(NULL, size);
+
+	if (!f)
+		die(path, 0, "cannot be opened");
+	while ((got = fread(p + n, 1, size - n - 1, f))) {
+		n += got;
+		if (size - n < 2)
+			p = xrealloc(p, size *= 2);
+	}
+	fclose(f);
+	/* Comments may quote any byte; statements have none of these. */
+	for (size_t i = 0; i < n; i++)
+		if (!p[i])
+			p[i] = ' ';
+	p[n] = '\0';
+	return p;
+}
+
+/* Cuts a comment and the spaces around the statement. */
+static char *statement(const char *raw)
+{
+	bool quoted = false;
+	const char *p;
+
+	while (isspace((unsigned char)*raw))
+		raw++;
+	for (p = raw; *p; p++) {
+		if (*p == '\\' && quoted && p[1])
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+		else if (*p == '#' && !quoted)
+			break;
+	}
+	while (p > raw && isspace((unsigned char)p[-1]))
+		p--;
+	return xstrdup(raw, p - raw);
+}
+
+static void split_lines(struct module *m)
+{
+	size_t size = 1024;
+	char *p = m->data;
+	bool app = false;
+
+	m->lines = xrealloc(NULL, size * sizeof(*m->lines));
+	while (*p) {
+		char *end = strchrnul(p, '\n');
+		bool more = *end == '\n';
+		const char *s;
+
+		*end = '\0';
+		if (m->nr_lines == size)
+			m->lines = xrealloc(m->lines, (size *= 2) * sizeof(*m->lines));
+		for (s = p; isspace((unsigned char)*s); s++)
+			;
+		if (!strncmp(s, "#APP", 4))
+			app = true;
+		if (!strncmp(s, "#NO_APP", 7))
+			app = false;
+		m->lines[m->nr_lines++] = (struct line){
+			.raw = p, .text = statement(p), .app = app,
+		};
+		p = end + more;
+	}
+}
+
+static bool starts(const char *s, const char *word)
+{
+	return !strncmp(s, word, strlen(word));
+}
+
+static bool changes_section(const char *s)
+{
+	static const char *const words[] = {
+		".section", ".text", ".data", ".bss", ".pushsection",
+		".popsection", ".previous", ".subsection",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i]);
+
+		if (starts(s, words[i]) && !isalnum((unsigned char)s[n]) && s[n] != '_')
+			return true;
+	}
+	return false;
+}
+
+/* Directives that mean the same in any section. */
+static bool is_sectionless(const char *s)
+{
+	return starts(s, ".ident") || starts(s, ".addrsig") || starts(s, ".file") ||
+	       starts(s, ".loc") || starts(s, ".weak") || starts(s, ".globl") ||
+	       starts(s, ".hidden");
+}
+
+/* The compiler writes the section once, on lines of its own. */
+static void mark_stackmaps(struct module *m)
+{
+	bool in = false;
+
+	for (size_t i = 0; i < m->nr_lines; i++) {
+		const char *s = m->lines[i].text;
+
+		if (changes_section(s))
+			in = starts(s, ".section") && strstr(s, ".llvm_stackmaps");
+		m->lines[i].stackmap = in && !is_sectionless(s);
+	}
+}
+
+/* "name:" alone; the name without its quotes. */
+static char *label_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n < 2 || s[n - 1] != ':' || strchr(s, ' ') || strchr(s, '\t'))
+		return NULL;
+	if (s[0] == '"' && s[n - 2] == '"')
+		return xstrdup(s + 1, n - 3);
+	return xstrdup(s, n - 1);
+}
+
+/* The first word of a directive's operands. */
+static char *operand_name(const char *s)
+{
+	size_t n;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	if (*s == '"') {
+		n = strcspn(s + 1, "\"");
+		return xstrdup(s + 1, n);
+	}
+	n = strcspn(s, ", \t");
+	return xstrdup(s, n);
+}
+
+static void add_function(struct module *m, char *name, size_t line)
+{
+	m->functions = xrealloc(m->functions,
+				(m->nr_functions + 1) * sizeof(*m->functions));
+	m->functions[m->nr_functions++] = (struct function){
+		.name = name, .first = line, .room = GREENCC_UNCHECKED_FRAME,
+	};
+}
+
+/*
+ * A function is ".type name,@function", then "name:", then ".size name, ...".
+ * Aliases have a type and no label; functions of inline assembly lie in APP.
+ */
+static void find_functions(struct module *m)
+{
+	struct function *open = NULL;
+	char *typed = NULL;
+
+	for (size_t i = 0; i < m->nr_lines; i++) {
+		const char *s = m->lines[i].text;
+		char *name;
+
+		if (m->lines[i].app || m->lines[i].stackmap)
+			continue;
+		if (starts(s, ".type") && strstr(s, "@function")) {
+			free(typed);
+			typed = operand_name(s + 5);
+		} else if (open && starts(s, ".size")) {
+			name = operand_name(s + 5);
+			if (!strcmp(name, open->name)) {
+				open->last = i;
+				open = NULL;
+			}
+			free(name);
+		} else if (typed && !open && (name = label_name(s))) {
+			if (!strcmp(name, typed)) {
+				add_function(m, name, i);
+				open = &m->functions[m->nr_functions - 1];
+				free(typed);
+				typed = NULL;
+			} else {
+				free(name);
+			}
+		}
+	}
+	if (open)
+		die(m->path, open->first + 1, "function %s has no end", open->name);
+	free(typed);
+}
+
+struct function *module_function(struct module *m, const char *name)
+{
+	for (size_t i = 0; i < m->nr_functions; i++)
+		if (!strcmp(m->functions[i].name, name))
+			return &m->functions[i];
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct label *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static void index_labels(struct module *m)
+{
+	for (size_t i = 0; i < m->nr_lines; i++) {
+		char *name;
+
+		if (m->lines[i].app || m->lines[i].stackmap)
+			continue;
+		name = label_name(m->lines[i].text);
+		if (!name)
+			continue;
+		if (!(m->nr_labels & (m->nr_labels - 1)))
+			m->labels = xrealloc(m->labels, (2 * m->nr_labels + 1) *
+					     sizeof(*m->labels));
+		m->labels[m->nr_labels++] = (struct label){ name, i };
+	}
+	if (m->nr_labels)
+		qsort(m->labels, m->nr_labels, sizeof(*m->labels), by_name);
+}
+
+/* The line of a label inside of a function, or 0. */
+size_t module_label(const struct module *m, const struct function *f, const char *label)
+{
+	struct label key = { .name = (char *)label };
+	const struct label *l = m->nr_labels ?
+		bsearch(&key, m->labels, m->nr_labels, sizeof(key), by_name) : NULL;
+
+	return l && l->line >= f->first && l->line < f->last ? l->line : 0;
+}
+
+void module_read(struct module *m, const char *path)
+{
+	m->path = path;
+	m->data = read_file(path);
+	split_lines(m);
+	mark_stackmaps(m);
+	find_functions(m);
+	index_labels(m);
+}

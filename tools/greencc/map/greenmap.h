@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * greenmap: reads the assembly that clang wrote for one module, checks that no
+ * stack address is kept where no map sees it, and replaces .llvm_stackmaps by
+ * the section green_maps.
+ */
+#ifndef GREENMAP_H
+#define GREENMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../../../include/green_ptrmap.h"
+#include "../channel.h"
+
+struct line {
+	const char *raw;	/* as read, without the newline */
+	char *text;		/* trimmed, comment cut off; "" if nothing is left */
+	bool app;		/* between #APP and #NO_APP */
+	bool stackmap;		/* belongs to section .llvm_stackmaps */
+};
+
+struct local {
+	uint32_t base;
+	int32_t offset;
+	uint32_t size;
+	uint32_t period;
+	uint32_t *bitmap;	/* ceil(2 * period / 32) words */
+};
+
+struct safepoint {
+	char *label;		/* at the return address */
+	size_t line;		/* of the label */
+	uint32_t nr_slots;
+	int32_t *slots;
+};
+
+struct function {
+	char *name;
+	size_t first, last;	/* lines: the label, the .size directive */
+	uint32_t flags;		/* GREEN_MAP_* */
+	bool entered;		/* its entry record was found */
+	uint32_t room;		/* bytes that its frame may take unchecked */
+	uint32_t frame;		/* bytes that its frame takes */
+	size_t why_line;	/* where WHY_CODEGEN was found */
+	uint32_t nr_args;
+	uint8_t *args;
+	uint32_t nr_locals;
+	struct local *locals;
+	uint32_t nr_safepoints;
+	struct safepoint *safepoints;
+};
+
+struct label {
+	char *name;
+	size_t line;
+};
+
+struct module {
+	const char *path;
+	char *data;
+	struct line *lines;
+	size_t nr_lines;
+	struct function *functions;
+	size_t nr_functions;
+	struct label *labels;	/* by name */
+	size_t nr_labels;
+};
+
+/* asmtext.c */
+void module_read(struct module *m, const char *path);
+struct function *module_function(struct module *m, const char *name);
+size_t module_label(const struct module *m, const struct function *f, const char *label);
+void *xrealloc(void *p, size_t n);
+char *xstrdup(const char *s, size_t n);
+void die(const char *path, size_t line, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));
+
+/* stackmap.c */
+void stackmap_decode(struct module *m);
+void function_unverify(struct function *f, unsigned int why, size_t line);
+
+/* check.c */
+void function_check(struct module *m, struct function *f);
+
+/* emit.c */
+void module_emit(struct module *m, FILE *out);
+const char *why_text(unsigned int why);
+
+#endif

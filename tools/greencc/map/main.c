@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * greenmap in.s out.s		check and rewrite
+ * greenmap --explain in.s	say which functions cannot move, and why
+ *
+ * Exit status 3, with lines "thunk=name:bytes" on the standard output: these
+ * functions have frames too large to be laid out before their check, compile
+ * again with these options for the pass.
+ */
+#include "greenmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_THUNKS 3
+
+static void check(struct module *m)
+{
+	stackmap_decode(m);
+	for (size_t i = 0; i < m->nr_functions; i++) {
+		struct function *f = &m->functions[i];
+
+		if (!f->entered) /* naked, or not made by the pass */
+			f->flags = GREEN_WHY_CONTROL << 8;
+		function_check(m, f);
+	}
+}
+
+/* A split body is known by its thunk's name. */
+static int thunk_name_length(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n > 6 && !strcmp(name + n - 6, ".frame"))
+		n -= 6;
+	return n;
+}
+
+static bool wants_thunks(struct module *m)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < m->nr_functions; i++) {
+		struct function *f = &m->functions[i];
+
+		if (!f->entered || f->frame <= f->room)
+			continue;
+		printf("thunk=%.*s:%u\n", thunk_name_length(f->name), f->name, f->frame);
+		any = true;
+	}
+	return any;
+}
+
+static int explain(struct module *m)
+{
+	for (size_t i = 0; i < m->nr_functions; i++) {
+		struct function *f = &m->functions[i];
+
+		if (f->flags & GREEN_MAP_VERIFIED)
+			continue;
+		printf("%s: %s\n", f->name, why_text(GREEN_MAP_WHY(f->flags)));
+		if (f->why_line)
+			printf("\tassembly: %s\n", m->lines[f->why_line].text);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct module m = { 0 };
+	FILE *out;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: greenmap in.s out.s | greenmap --explain in.s\n");
+		return 2;
+	}
+	if (!strcmp(argv[1], "--explain")) {
+		module_read(&m, argv[2]);
+		check(&m);
+		return explain(&m);
+	}
+	module_read(&m, argv[1]);
+	check(&m);
+	if (wants_thunks(&m))
+		return EXIT_THUNKS;
+	out = fopen(argv[2], "w");
+	if (!out)
+		die(argv[2], 0, "cannot be written");
+	module_emit(&m, out);
+	if (fclose(out))
+		die(argv[2], 0, "cannot be written");
+	return 0;
+}

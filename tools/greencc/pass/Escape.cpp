@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+//
+// Where do the addresses of locals go? An inclusion-based points-to analysis of
+// the module, insensitive to flow, fields and calling context.
+//
+// Objects are the locals of all functions and two that stand for the rest:
+//   Outside  memory that no frame owns, or whose owner is not known;
+//   Param    memory that a caller outside the module lent by an argument.
+// A local whose address can come to lie outside is escaped: its frame must not
+// move, for the word that points to it is in no map.
+#include "Green.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/Operator.h"
+
+using namespace llvm;
+
+namespace greenpass {
+
+using Set = SparseBitVector<>;
+
+// Objects and, for Node, the variables that stand for their contents.
+enum : unsigned { Outside, Param, Register, FirstLocal };
+
+struct Escape::Impl {
+  Module &M;
+  const DataLayout &DL;
+
+  // Nodes: one a value, one for the contents of each object, one a function's
+  // result.
+  struct Node {
+    Set Points;
+    SmallVector<unsigned, 2> Copies;     // Points flows to these
+    SmallVector<unsigned, 1> Loads;      // contents of Points flow to these
+    SmallVector<unsigned, 1> Stores;     // these flow to the contents of Points
+    SmallVector<unsigned, 1> CopiesTo;   // memcpy: contents to contents of these
+    SmallVector<unsigned, 1> CopiesFrom; // ... from contents of these
+    bool Leak = false;                   // contents of Points become known outside
+  };
+  std::vector<Node> Nodes;
+  DenseMap<const Value *, unsigned> ValueNode;
+  DenseMap<const Value *, unsigned> NumberNode;
+  DenseMap<const Function *, unsigned> ResultNode, ResultNumberNode;
+  std::vector<unsigned> ContentNode;       // by object
+  std::vector<const AllocaInst *> Locals;  // by object - FirstLocal
+  DenseMap<const AllocaInst *, unsigned> LocalObject;
+  DenseSet<std::pair<unsigned, unsigned>> Edges;
+  std::vector<unsigned> Work;
+  Set Escaped, InRegister;
+  unsigned Top = 0;         // a node that points outside and to lent memory
+  unsigned OutsideOnly = 0; // ... outside
+  unsigned Nothing = 0;     // a node that stays empty
+  unsigned Deferred = 0;    // what was deferred for code that is not seen
+  DenseMap<const Function *, DenseSet<const Value *>> Ints;
+
+  explicit Impl(Module &M) : M(M), DL(M.getDataLayout()) {}
+
+  unsigned newNode() {
+    Nodes.emplace_back();
+    return Nodes.size() - 1;
+  }
+  unsigned newObject() {
+    ContentNode.push_back(newNode());
+    return ContentNode.size() - 1;
+  }
+
+  bool movable(unsigned N) const;
+
+  // -- constraints ---------------------------------------------------------
+
+  void point(unsigned N, unsigned Object) {
+    if (Nodes[N].Points.test_and_set(Object))
+      Work.push_back(N);
+  }
+  void copy(unsigned From, unsigned To) {
+    if (From == To || !Edges.insert({From, To}).second)
+      return;
+    Nodes[From].Copies.push_back(To);
+    merge(From, To);
+  }
+  // Lent memory whose address is outside belongs to a frame that its own module
+  // has flagged: what is loaded from outside needs no slot.
+  void merge(unsigned From, unsigned To) {
+    bool Changed;
+    if (To == ContentNode[Outside]) {
+      Set P = Nodes[From].Points;
+      P.reset(Param);
+      Changed = Nodes[To].Points |= P;
+    } else {
+      Changed = Nodes[To].Points |= Nodes[From].Points;
+    }
+    if (Changed)
+      Work.push_back(To);
+  }
+  void touch(unsigned N) { Work.push_back(N); }
+  void load(unsigned Ptr, unsigned To) { Nodes[Ptr].Loads.push_back(To), touch(Ptr); }
+  void store(unsigned Val, unsigned Ptr) {
+    Nodes[Ptr].Stores.push_back(Val), touch(Ptr);
+  }
+  void copyMemory(unsigned Src, unsigned Dst) {
+    Nodes[Src].CopiesTo.push_back(Dst), touch(Src);
+    Nodes[Dst].CopiesFrom.push_back(Src), touch(Dst);
+  }
+  void leakContents(unsigned Ptr) { Nodes[Ptr].Leak = true, touch(Ptr); }
+  void escape(unsigned Val) { copy(Val, ContentNode[Outside]); }
+
+  // -- values --------------------------------------------------------------
+
+  // Types whose values can hold an address.
+  static bool canHold(Type *T) {
+    return T->isSized() && !T->isVoidTy() && !T->isX86_AMXTy();
+  }
+
+  unsigned constantNode(const Constant &C) {
+    // Whatever a constant points to is no local.
+    return C.isNullValue() || isa<UndefValue, ConstantInt, ConstantFP>(C)
+               ? Nothing
+               : OutsideOnly;
+  }
+
+  unsigned node(const Value *V) {
+    if (auto *C = dyn_cast<Constant>(V))
+      return constantNode(*C);
+    auto [It, New] = ValueNode.try_emplace(V, 0);
+    if (New) {
+      unsigned N = newNode();
+      ValueNode[V] = N;
+      return N;
+    }
+    return It->second;
+  }
+  unsigned result(const Function &F) {
+    auto [It, New] = ResultNode.try_emplace(&F, 0);
+    if (New) {
+      unsigned N = newNode();
+      ResultNode[&F] = N;
+      return N;
+    }
+    return It->second;
+  }
+  // Values of struct type have a second node for their members that are no
+  // pointers, lest each length that travels with a pointer looks like one.
+  unsigned numbers(const Value *V) {
+    if (!V->getType()->isStructTy() || isa<Constant>(V))
+      return node(V);
+    auto [It, New] = NumberNode.try_emplace(V, 0);
+    if (New) {
+      unsigned N = newNode();
+      NumberNode[V] = N;
+      return N;
+    }
+    return It->second;
+  }
+  unsigned resultNumbers(const Function &F) {
+    if (!F.getReturnType()->isStructTy())
+      return result(F);
+    auto [It, New] = ResultNumberNode.try_emplace(&F, 0);
+    if (New) {
+      unsigned N = newNode();
+      ResultNumberNode[&F] = N;
+      return N;
+    }
+    return It->second;
+  }
+  void flow(const Value *From, const Value *To) {
+    copy(node(From), node(To));
+    copy(numbers(From), numbers(To));
+  }
+  void escapeValue(const Value *V) { escape(node(V)), escape(numbers(V)); }
+
+  // -- the module ----------------------------------------------------------
+
+  static bool knownBody(const Function &F) {
+    return !F.isDeclaration() && !F.isInterposable();
+  }
+
+  void addFunction(Function &F) {
+    Ints[&F] = addressIntegers(F);
+    for (Argument &A : F.args())
+      node(&A); // known, be it to point nowhere
+    // Calls that are not seen: from other modules, or through a pointer.
+    if (!F.hasLocalLinkage() || F.hasAddressTaken() || F.isInterposable())
+      for (Argument &A : F.args())
+        if (A.getType()->isPtrOrPtrVectorTy())
+          copy(Top, node(&A));
+    for (Instruction &I : instructions(F))
+      addInstruction(I);
+  }
+
+  void addInstruction(Instruction &I) {
+    if (canHold(I.getType()))
+      node(&I); // known, be it to point nowhere
+    if (auto *A = dyn_cast<AllocaInst>(&I))
+      return addLocal(*A);
+    if (auto *L = dyn_cast<LoadInst>(&I))
+      return addLoad(*L);
+    if (auto *S = dyn_cast<StoreInst>(&I))
+      return addStore(*S);
+    if (auto *CB = dyn_cast<CallBase>(&I))
+      return addCall(*CB);
+    if (auto *R = dyn_cast<ReturnInst>(&I))
+      return addReturn(*R);
+    if (auto *X = dyn_cast<AtomicRMWInst>(&I)) {
+      load(node(X->getPointerOperand()), node(X));
+      return store(node(X->getValOperand()), node(X->getPointerOperand()));
+    }
+    if (auto *X = dyn_cast<AtomicCmpXchgInst>(&I)) {
+      load(node(X->getPointerOperand()), node(X));
+      return store(node(X->getNewValOperand()), node(X->getPointerOperand()));
+    }
+    if (isa<VAArgInst>(I))
+      return copy(Top, node(&I));
+    if (I.getType()->isVoidTy() || isa<CmpInst>(I) || I.isTerminator())
+      return;
+    if (dropsAddress(I))
+      return;
+    if (auto *X = dyn_cast<ExtractValueInst>(&I))
+      return addExtract(*X);
+    if (auto *X = dyn_cast<InsertValueInst>(&I))
+      return addInsert(*X);
+    for (Value *Op : I.operands())
+      if (canHold(Op->getType()))
+        flow(Op, &I);
+    if (isa<IntToPtrInst>(I))
+      copy(OutsideOnly, node(&I));
+  }
+
+  // Arithmetic makes a number of a loaded word, but an address computed in an
+  // integer stays one.
+  bool dropsAddress(const Instruction &I) {
+    if (Ints[I.getFunction()].contains(&I))
+      return false;
+    return isa<BinaryOperator, UnaryOperator, TruncInst, SExtInst, FPToSIInst,
+               FPToUIInst, SIToFPInst, UIToFPInst, FPTruncInst, FPExtInst>(I) ||
+           isa<PtrToIntInst>(I);
+  }
+
+  static bool isNumber(const Type *T) { return !T->isPtrOrPtrVectorTy(); }
+
+  void addExtract(const ExtractValueInst &X) {
+    const Value *A = X.getAggregateOperand();
+    if (!A->getType()->isStructTy() || X.getType()->isAggregateType())
+      return flow(A, &X), copy(numbers(A), node(&X));
+    copy(isNumber(X.getType()) ? numbers(A) : node(A), node(&X));
+  }
+
+  void addInsert(const InsertValueInst &X) {
+    const Value *V = X.getInsertedValueOperand();
+    flow(X.getAggregateOperand(), &X);
+    if (!X.getType()->isStructTy() || V->getType()->isAggregateType())
+      return copy(node(V), node(&X)), copy(numbers(V), numbers(&X)),
+             copy(node(V), numbers(&X));
+    copy(node(V), isNumber(V->getType()) ? numbers(&X) : node(&X));
+  }
+
+  void addLocal(const AllocaInst &A) {
+    Locals.push_back(&A);
+    LocalObject[&A] = newObject();
+    point(node(&A), LocalObject[&A]);
+  }
+
+  // A halfword or a word is not copied as part of an address; bytes may be.
+  static bool isNarrow(Type *T) {
+    return T->isIntegerTy() && T->getIntegerBitWidth() > 8 && T->getIntegerBitWidth() < 48;
+  }
+
+  void addLoad(const LoadInst &L) {
+    if (isNarrow(L.getType()))
+      return;
+    if (L.getType()->isIntOrIntVectorTy() || L.getType()->isFPOrFPVectorTy())
+      if (loadsProperScalar(L))
+        return;
+    load(node(L.getPointerOperand()), node(&L));
+    if (L.getType()->isStructTy())
+      load(node(L.getPointerOperand()), numbers(&L));
+  }
+
+  void addStore(const StoreInst &S) {
+    unsigned V = node(S.getValueOperand());
+    store(V, node(S.getPointerOperand()));
+    if (S.getValueOperand()->getType()->isStructTy())
+      store(numbers(S.getValueOperand()), node(S.getPointerOperand()));
+    // A map names aligned words only.
+    if (S.getAlign() < 8 && DL.getTypeStoreSize(S.getValueOperand()->getType()) >= 8)
+      escapeValue(S.getValueOperand());
+  }
+
+  void addReturn(const ReturnInst &R) {
+    const Value *V = R.getReturnValue();
+    if (!V || !canHold(V->getType()))
+      return;
+    copy(node(V), result(*R.getFunction()));
+    copy(numbers(V), resultNumbers(*R.getFunction()));
+  }
+
+  void addCall(const CallBase &CB) {
+    if (auto *II = dyn_cast<IntrinsicInst>(&CB))
+      return addIntrinsic(*II);
+    if (CB.isInlineAsm())
+      return addAsm(CB);
+    auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts());
+    if (F && knownBody(*F) && F->getFunctionType() == CB.getFunctionType())
+      return addKnownCall(CB, *F);
+    if (isDeferCall(CB))
+      return addDefer(CB);
+    if (unsigned Traits = calleeTraits(CB))
+      return addLibraryCall(CB, Traits);
+    addUnknownCall(CB);
+  }
+
+  void addKnownCall(const CallBase &CB, const Function &F) {
+    for (unsigned I = 0; I < CB.arg_size(); I++) {
+      const Value *A = CB.getArgOperand(I);
+      if (!canHold(A->getType()))
+        continue;
+      if (I < F.arg_size())
+        flow(A, F.getArg(I));
+      else
+        escapeValue(A);
+    }
+    if (!canHold(CB.getType()))
+      return;
+    copy(result(F), node(&CB));
+    copy(resultNumbers(F), numbers(&CB));
+  }
+
+  // green_defer_push(scope, record, fn, meta, a0, a1), green_defer_more(meta,
+  // a2 ... a5), green_defer_pop(scope, call): the runtime keeps the arguments
+  // where it adjusts them, and a deferred function runs in this frame's
+  // lifetime. One that is seen here is called with them.
+  void addDefer(const CallBase &CB) {
+    constexpr unsigned Fn = 2;
+    StringRef Name = CB.getCalledOperand()->stripPointerCasts()->getName();
+    unsigned FirstArg = Name.ends_with("_push") ? 4 : Name.ends_with("_more") ? 1 : ~0u;
+    const Function *F = nullptr;
+    if (FirstArg == 4 && CB.arg_size() > FirstArg)
+      F = dyn_cast<Function>(CB.getArgOperand(Fn)->stripPointerCasts());
+    for (unsigned I = 0; I < CB.arg_size(); I++) {
+      const Value *A = CB.getArgOperand(I);
+      if (!A->getType()->isPointerTy())
+        continue;
+      store(Top, node(A));
+      if (I < FirstArg)
+        continue;
+      if (F && knownBody(*F) && I - FirstArg < F->arg_size())
+        flow(A, F->getArg(I - FirstArg));
+      else
+        copy(node(A), Deferred);
+    }
+    if (canHold(CB.getType()))
+      copy(OutsideOnly, node(&CB));
+  }
+
+  void addUnknownCall(const CallBase &CB) {
+    for (unsigned I = 0; I < CB.arg_size(); I++) {
+      const Value *A = CB.getArgOperand(I);
+      if (!canHold(A->getType()))
+        continue;
+      // byval passes a copy of the memory, not its address.
+      if (CB.isByValArgument(I) ||
+          (A->getType()->isPointerTy() && CB.doesNotCapture(I))) {
+        leakContents(node(A));
+        // What it stores there it knows from outside.
+        if (!CB.isByValArgument(I))
+          store(OutsideOnly, node(A));
+      } else {
+        escapeValue(A);
+      }
+      if (CB.paramHasAttr(I, Attribute::Returned))
+        flow(A, &CB);
+    }
+    if (canHold(CB.getType()))
+      copy(OutsideOnly, node(&CB));
+  }
+
+  void addLibraryCall(const CallBase &CB, unsigned Traits) {
+    if (!(Traits & CapturesNone))
+      return addUnknownCall(CB);
+    auto Arg = [&](unsigned I) { return node(CB.getArgOperand(I)); };
+    bool Holds = canHold(CB.getType());
+    if (Holds)
+      copy(OutsideOnly, node(&CB));
+    for (unsigned I = 0; I < CB.arg_size(); I++) {
+      if (!CB.getArgOperand(I)->getType()->isPointerTy())
+        continue;
+      store(OutsideOnly, Arg(I));
+      // A pointer that is not fresh may be one that was passed.
+      if (Holds && CB.getType()->isPointerTy() && !(Traits & Allocates))
+        copy(Arg(I), node(&CB));
+      if (Traits & ReturnsContent && Holds)
+        load(Arg(I), node(&CB));
+    }
+    if (Traits & CopiesMemory && CB.arg_size() > 1)
+      copyMemory(Arg(1), Arg(0));
+    if (Traits & StoresArg0ToArg1 && CB.arg_size() > 1)
+      store(Arg(0), Arg(1));
+    if (Traits & StoresArg0ToArg2 && CB.arg_size() > 2)
+      store(Arg(0), Arg(2));
+  }
+
+  void addIntrinsic(const IntrinsicInst &I) {
+    switch (I.getIntrinsicID()) {
+    case Intrinsic::memset:
+    case Intrinsic::memset_inline:
+    case Intrinsic::lifetime_start:
+    case Intrinsic::lifetime_end:
+    case Intrinsic::invariant_start:
+    case Intrinsic::invariant_end:
+    case Intrinsic::assume:
+    case Intrinsic::prefetch:
+    case Intrinsic::vaend:
+    case Intrinsic::stackrestore:
+    case Intrinsic::donothing:
+    case Intrinsic::trap:
+    case Intrinsic::debugtrap:
+      return;
+    case Intrinsic::vastart:
+      return store(Top, node(I.getArgOperand(0)));
+    case Intrinsic::vacopy:
+      return copyMemory(node(I.getArgOperand(1)), node(I.getArgOperand(0)));
+    case Intrinsic::memcpy:
+    case Intrinsic::memcpy_inline:
+    case Intrinsic::memmove:
+      return addMemoryCopy(cast<MemTransferInst>(I));
+    case Intrinsic::masked_load:
+    case Intrinsic::masked_gather:
+      load(node(I.getArgOperand(0)), node(&I));
+      return copy(node(I.getArgOperand(I.arg_size() - 1)), node(&I));
+    case Intrinsic::masked_store:
+    case Intrinsic::masked_scatter:
+      return store(node(I.getArgOperand(0)), node(I.getArgOperand(1)));
+    case Intrinsic::frameaddress:
+    case Intrinsic::stacksave:
+    case Intrinsic::addressofreturnaddress:
+      return; // WHY_CONTROL or WHY_DYNAMIC in the function itself
+    case Intrinsic::threadlocal_address:
+      return copy(OutsideOnly, node(&I));
+    default:
+      break;
+    }
+    if (!I.doesNotAccessMemory())
+      return addUnknownCall(I);
+    if (canHold(I.getType()))
+      for (const Value *A : I.args())
+        if (canHold(A->getType()) && !(A->getType()->isIntegerTy() && dropsInt(I)))
+          flow(A, &I);
+  }
+
+  // Integer intrinsics (min, max, bswap, ...) compute, they do not copy.
+  bool dropsInt(const IntrinsicInst &I) {
+    return I.getType()->isIntOrIntVectorTy() && !Ints[I.getFunction()].contains(&I);
+  }
+
+  void addMemoryCopy(const MemTransferInst &I) {
+    unsigned Src = node(I.getRawSource()), Dst = node(I.getRawDest());
+    copyMemory(Src, Dst);
+    // Addresses that land on unaligned words are in no map.
+    if (I.getSourceAlign().valueOrOne() < 8 || I.getDestAlign().valueOrOne() < 8)
+      leakContents(Src);
+  }
+
+  // What an asm does with an address in a register cannot be told. Memory
+  // operands are plain accesses, but what they hold may go anywhere.
+  void addAsm(const CallBase &CB) {
+    auto *IA = cast<InlineAsm>(CB.getCalledOperand());
+    bool Empty = StringRef(IA->getAsmString()).trim().empty();
+    bool Holds = canHold(CB.getType());
+    if (Holds)
+      copy(Top, node(&CB));
+    for (unsigned I = 0; I < CB.arg_size(); I++) {
+      const Value *A = CB.getArgOperand(I);
+      if (!canHold(A->getType()))
+        continue;
+      if (CB.getParamElementType(I)) { // an indirect operand: "m"
+        if (!Empty) {
+          load(node(A), ContentNode[Register]);
+          store(Top, node(A));
+          if (Holds) // it may be asked for its address
+            flow(A, &CB);
+        }
+      } else if (Empty) {
+        if (Holds)
+          flow(A, &CB);
+      } else {
+        copy(node(A), ContentNode[Register]);
+      }
+    }
+  }
+
+  // -- the solver ----------------------------------------------------------
+
+  void visit(unsigned N) {
+    // The node's lists do not change here, but Nodes may not be referenced
+    // across copy(), which touches other nodes only.
+    Set Points = Nodes[N].Points;
+    for (unsigned O : Points) {
+      unsigned C = ContentNode[O];
+      for (unsigned To : Nodes[N].Loads)
+        copy(C, To);
+      for (unsigned V : Nodes[N].Stores)
+        copyInto(V, O);
+      for (unsigned D : Nodes[N].CopiesTo)
+        for (unsigned DO : Set(Nodes[D].Points))
+          copyInto(C, DO);
+      for (unsigned S : Nodes[N].CopiesFrom)
+        for (unsigned SO : Set(Nodes[S].Points))
+          copyInto(ContentNode[SO], O);
+      if (Nodes[N].Leak && O >= FirstLocal)
+        copy(C, ContentNode[Outside]);
+    }
+    for (unsigned I = 0; I < Nodes[N].Copies.size(); I++)
+      merge(N, Nodes[N].Copies[I]);
+    if (N == ContentNode[Outside])
+      markEscaped(Nodes[N].Points);
+    if (N == Deferred)
+      mixDeferred(Points);
+  }
+
+  // Memory that was lent may belong to the heap as well.
+  void copyInto(unsigned Val, unsigned Object) {
+    copy(Val, ContentNode[Object == Param ? Outside : Object]);
+  }
+
+  // The runtime adjusts what is deferred, and a deferred function does not keep
+  // it; but it may store one of its arguments into another.
+  void mixDeferred(const Set &Now) {
+    for (unsigned O : Now) {
+      if (O < FirstLocal)
+        continue;
+      copy(Deferred, ContentNode[O]);
+      copy(Top, ContentNode[O]);
+      copy(ContentNode[O], Deferred);
+    }
+  }
+
+  // Code that is not seen reads and writes an escaped local.
+  void markEscaped(const Set &Now) {
+    for (unsigned O : Now) {
+      if (O < FirstLocal || !Escaped.test_and_set(O))
+        continue;
+      copy(ContentNode[O], ContentNode[Outside]);
+      copy(Top, ContentNode[O]);
+    }
+  }
+
+  void solve() {
+    while (!Work.empty()) {
+      unsigned N = Work.back();
+      Work.pop_back();
+      visit(N);
+    }
+    InRegister = Nodes[ContentNode[Register]].Points;
+  }
+
+  void run() {
+    for (unsigned I = 0; I < FirstLocal; I++)
+      newObject();
+    Nothing = newNode();
+    OutsideOnly = newNode();
+    Top = newNode();
+    Deferred = newNode();
+    point(OutsideOnly, Outside);
+    point(Top, Outside);
+    point(Top, Param);
+    point(ContentNode[Outside], Outside);
+    point(ContentNode[Param], Outside);
+    point(ContentNode[Param], Param);
+    copy(ContentNode[Register], ContentNode[Outside]);
+    for (Function &F : M)
+      if (!F.isDeclaration())
+        addFunction(F);
+    solve();
+  }
+};
+
+Escape::Escape(Module &M) : I(std::make_unique<Impl>(M)) { I->run(); }
+Escape::~Escape() = default;
+
+// The function's own locals, and whether it returns the address of one.
+unsigned Escape::why(const Function &F) const {
+  unsigned Why = GREEN_WHY_NONE;
+  auto Result = I->ResultNode.find(&F);
+  for (unsigned L = 0; L < I->Locals.size(); L++) {
+    if (I->Locals[L]->getFunction() != &F)
+      continue;
+    if (I->InRegister.test(L + FirstLocal))
+      return GREEN_WHY_CONTROL;
+    if (I->Escaped.test(L + FirstLocal) ||
+        (Result != I->ResultNode.end() &&
+         I->Nodes[Result->second].Points.test(L + FirstLocal)))
+      Why = GREEN_WHY_ESCAPE;
+  }
+  return Why;
+}
+
+// Does a node point to memory that can move? Escaped locals stay where they are.
+bool Escape::Impl::movable(unsigned N) const {
+  Set Points = Nodes[N].Points;
+  Points.intersectWithComplement(Escaped);
+  Points.reset(Outside);
+  return !Points.empty();
+}
+
+bool Escape::holdsStackAddress(const Value &V) const {
+  if (isa<Constant>(V))
+    return false;
+  auto It = I->ValueNode.find(&V);
+  if (It == I->ValueNode.end())
+    return true; // made after the analysis
+  auto Numbers = I->NumberNode.find(&V);
+  return I->movable(It->second) ||
+         (Numbers != I->NumberNode.end() && I->movable(Numbers->second));
+}
+
+bool Escape::localHoldsStackAddress(const AllocaInst &A) const {
+  auto It = I->LocalObject.find(&A);
+  return It == I->LocalObject.end() || I->movable(I->ContentNode[It->second]);
+}
+
+} // namespace greenpass

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+//
+// greenpass: makes the frames of C functions relocatable.
+//
+// Every stack address that a function still needs after a call is made to lie
+// in a word that a map names: a statepoint slot for values, a typed word for
+// locals in memory. What cannot be brought into that form gets a reason and
+// the function stays put. The maps leave the compiler in .llvm_stackmaps and
+// are checked and rewritten by greenmap.
+#ifndef GREENPASS_GREEN_H
+#define GREENPASS_GREEN_H
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SparseBitVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstrTypes.h"
+#include "llvm/IR/Module.h"
+#include <memory>
+
+#include "../../../include/green_ptrmap.h"
+#include "../channel.h"
+
+namespace greenpass {
+
+struct Options {
+  bool Growth = true;     // entry checks
+  bool Verbose = false;   // say which value keeps a function from moving
+  bool AllMapped = false; // externs that are not libc have checks too
+  llvm::StringMap<uint64_t> Thunks; // frames too large for a check inside
+};
+const Options &options();
+
+// What is known of a callee by its name.
+enum CalleeTrait : unsigned {
+  NoSafepoint = 1,       // never parks, never calls back into mapped code
+  SmallStack = 2,        // runs in SmallNeed bytes
+  CapturesNone = 4,      // keeps neither its arguments nor pointers found in them
+  CopiesMemory = 8,      // memcpy(dst, src, ...)
+  StoresArg0ToArg1 = 16, // strtol(s, &end)
+  StoresArg0ToArg2 = 32, // strtok_r(s, delim, &save)
+  ReturnsContent = 64,   // strsep(&s, delim)
+  Allocates = 128,       // returns no pointer that is derived from an argument
+};
+unsigned calleeTraits(const llvm::CallBase &CB);
+bool isRuntimeCall(const llvm::CallBase &CB); // green_*
+bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
+
+// Stack that must be free below the frame when a callee without entry checks
+// is called.
+constexpr uint64_t UncheckedNeed = 32768;
+constexpr uint64_t SmallNeed = 2048;
+
+// Which calls can come to a safepoint while the caller is suspended in them.
+class Safepoints {
+public:
+  Safepoints(llvm::Module &M, const llvm::DenseSet<const llvm::Function *> &Checked);
+  bool mayReach(const llvm::CallBase &CB) const;
+  // mayReach, and of a form that a statepoint can wrap.
+  bool isMapped(const llvm::CallBase &CB) const;
+
+private:
+  llvm::DenseSet<const llvm::Function *> Leaf;
+};
+
+// Where the addresses of locals may go; a points-to analysis of the module.
+class Escape {
+public:
+  explicit Escape(llvm::Module &M);
+  ~Escape();
+  // GREEN_WHY_NONE, _ESCAPE or _CONTROL.
+  unsigned why(const llvm::Function &F) const;
+  // May V be, or hold, the address of a local that can move?
+  bool holdsStackAddress(const llvm::Value &V) const;
+  // May the memory of A hold one?
+  bool localHoldsStackAddress(const llvm::AllocaInst &A) const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> I;
+};
+
+// Layout.cpp
+llvm::SmallVector<uint8_t, 8> localWords(const llvm::DataLayout &DL,
+                                         llvm::Type *T, uint64_t Bytes,
+                                         uint64_t &Period, bool &Misaligned);
+void emitEntryRecord(llvm::Function &F, unsigned Why, const Escape &Esc);
+bool hasMisalignedPointers(const llvm::Function &F);
+
+// Prepare.cpp: bring a function into the form that statepoints need.
+void copyByvalArguments(llvm::Function &F);
+void dropMarkers(llvm::Function &F);
+void separateSelects(llvm::Function &F);
+void launderLocals(llvm::Function &F, const Safepoints &SP);
+void rematerialise(llvm::Function &F, const Safepoints &SP);
+
+// Integers that are computed from addresses.
+llvm::DenseSet<const llvm::Value *> addressIntegers(const llvm::Function &F);
+// Is this load of integers typed as such by the program, rather than a copy of
+// memory that may hold anything?
+bool loadsProperScalar(const llvm::LoadInst &L);
+
+bool isDirectUse(const llvm::Use &U);      // it folds into an addressing mode
+void recomputeAtUses(llvm::Instruction &I); // a copy of I for each
+
+// ThreadLocals.cpp
+void settleThreadLocals(llvm::Module &M);
+
+// Growth.cpp
+llvm::DenseSet<const llvm::Function *> functionsToCheck(llvm::Module &M);
+void insertGrowthCheck(llvm::Function &F);
+uint64_t bytesOfLocals(const llvm::Function &F);
+
+// Split.cpp: large frames are laid out behind a check in a function of its own.
+void splitLargeFrames(llvm::Module &M);
+bool isSplitBody(const llvm::Function &F);
+uint64_t frameRoom(const llvm::Function &F);
+
+// Statepoints.cpp
+class Statepoints {
+public:
+  Statepoints(llvm::Function &F, const Safepoints &SP, const Escape &Esc);
+  unsigned why() const { return Why; } // WHY_INTEGER or _AGGREGATE
+  void rewrite();
+
+private:
+  void number(const Escape &Esc);
+  void add(llvm::Value *V, const Escape &Esc,
+           const llvm::DenseSet<const llvm::Value *> &Ints);
+  void solve();
+  void collectLive();
+
+  llvm::Function &F;
+  const Safepoints &SP;
+  unsigned Why = GREEN_WHY_NONE;
+  llvm::DenseMap<const llvm::Value *, unsigned> Number;
+  llvm::SmallVector<llvm::WeakTrackingVH, 0> Values;
+  llvm::SmallVector<unsigned char, 0> Reason; // why a value must not be live
+  llvm::DenseMap<const llvm::BasicBlock *, llvm::SparseBitVector<>> LiveOut;
+  llvm::SmallVector<std::pair<llvm::CallInst *, llvm::SmallVector<unsigned, 4>>, 0>
+      Calls;
+};
+
+} // namespace greenpass
+#endif

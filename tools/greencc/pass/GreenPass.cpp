@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+//
+// The pass itself: one module at a time, last before code generation.
+#include "Green.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Plugins/PassPlugin.h"
+#include "llvm/Transforms/Utils/Local.h"
+
+using namespace llvm;
+
+namespace greenpass {
+
+// The driver speaks to the plugin by the environment, as clang parses options
+// before it loads a plugin.
+static Options readOptions() {
+  Options O;
+  if (const char *S = getenv("GREENCC_PASS_OPTIONS")) {
+    SmallVector<StringRef, 8> Words;
+    StringRef(S).split(Words, ' ', -1, false);
+    for (StringRef W : Words) {
+      if (W == "no-growth")
+        O.Growth = false;
+      else if (W == "verbose")
+        O.Verbose = true;
+      else if (W == "all-mapped")
+        O.AllMapped = true;
+      else if (W.consume_front("thunk=")) {
+        auto [Name, Bytes] = W.rsplit(':');
+        Bytes.getAsInteger(10, O.Thunks[Name]);
+      }
+    }
+  }
+  return O;
+}
+
+const Options &options() {
+  static const Options O = readOptions();
+  return O;
+}
+
+// Reasons that show in single instructions.
+static unsigned instructionWhy(const Instruction &I) {
+  if (isa<InvokeInst, CallBrInst, IndirectBrInst>(I))
+    return isa<IndirectBrInst>(I) ? GREEN_WHY_NONE : GREEN_WHY_CONTROL;
+  if (auto *A = dyn_cast<AllocaInst>(&I)) {
+    if (!A->isStaticAlloca())
+      return GREEN_WHY_DYNAMIC;
+    // A move keeps addresses modulo 64.
+    return A->getAlign().value() > 64 ? GREEN_WHY_CODEGEN : GREEN_WHY_NONE;
+  }
+  auto *CB = dyn_cast<CallBase>(&I);
+  if (!CB)
+    return GREEN_WHY_NONE;
+  if (CB->hasFnAttr(Attribute::ReturnsTwice))
+    return GREEN_WHY_RETURNS_TWICE;
+  if (auto *CI = dyn_cast<CallInst>(CB); CI && CI->isMustTailCall())
+    return GREEN_WHY_CONTROL;
+  switch (CB->getIntrinsicID()) {
+  case Intrinsic::vastart:
+    return GREEN_WHY_VARARGS;
+  case Intrinsic::stacksave:
+  case Intrinsic::stackrestore:
+    return GREEN_WHY_DYNAMIC;
+  case Intrinsic::frameaddress:
+  case Intrinsic::addressofreturnaddress:
+  case Intrinsic::sponentry:
+  case Intrinsic::localaddress:
+  case Intrinsic::read_register:
+  case Intrinsic::read_volatile_register:
+  case Intrinsic::write_register:
+  case Intrinsic::eh_sjlj_setjmp:
+  case Intrinsic::eh_sjlj_longjmp:
+    return GREEN_WHY_CONTROL;
+  default:
+    return GREEN_WHY_NONE;
+  }
+}
+
+static unsigned staticWhy(const Function &F) {
+  unsigned Why = GREEN_WHY_NONE;
+  for (const Instruction &I : instructions(F)) {
+    unsigned W = instructionWhy(I);
+    if (W == GREEN_WHY_RETURNS_TWICE)
+      return W; // the strongest: its frame may come to life again
+    if (Why == GREEN_WHY_NONE || (W == GREEN_WHY_VARARGS && Why != W))
+      Why = W != GREEN_WHY_NONE ? W : Why;
+  }
+  if (Why == GREEN_WHY_NONE && hasMisalignedPointers(F))
+    Why = GREEN_WHY_AGGREGATE;
+  return Why;
+}
+
+static bool isSubject(const Function &F) {
+  return !F.isDeclaration() && !F.hasAvailableExternallyLinkage() &&
+         !F.hasFnAttribute(Attribute::Naked);
+}
+
+// Calls out of a small stack must not run the dynamic linker on it.
+static void bindEarly(Module &M) {
+  for (Function &F : M)
+    if (F.isDeclaration() && !F.isIntrinsic())
+      F.addFnAttr(Attribute::NonLazyBind);
+  M.setRtLibUseGOT();
+}
+
+class GreenPass : public PassInfoMixin<GreenPass> {
+public:
+  PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
+    SmallVector<Function *, 0> Subjects;
+    settleThreadLocals(M);
+    if (options().Growth)
+      splitLargeFrames(M);
+    for (Function &F : M)
+      if (isSubject(F)) {
+        removeUnreachableBlocks(F);
+        dropMarkers(F);
+        copyByvalArguments(F);
+        F.addFnAttr("frame-pointer", "all");
+        Subjects.push_back(&F);
+      }
+    DenseMap<const Function *, unsigned> Why;
+    for (Function *F : Subjects)
+      Why[F] = staticWhy(*F);
+    if (options().Growth)
+      bindEarly(M);
+    auto Checked = functionsToCheck(M);
+    Safepoints SP(M, Checked);
+    Escape Esc(M);
+    for (Function *F : Subjects) {
+      if (Why[F] == GREEN_WHY_NONE)
+        Why[F] = Esc.why(*F);
+      if (Checked.contains(F))
+        insertGrowthCheck(*F);
+      if (Why[F] == GREEN_WHY_NONE)
+        Why[F] = makeRelocatable(*F, SP, Esc);
+      emitEntryRecord(*F, Why[F], Esc);
+    }
+    if (verifyModule(M, &errs()))
+      report_fatal_error("greenpass made a broken module", false);
+    return PreservedAnalyses::none();
+  }
+
+  static bool isRequired() { return true; }
+
+private:
+  static unsigned makeRelocatable(Function &F, const Safepoints &SP, const Escape &Esc) {
+    rematerialise(F, SP);
+    launderLocals(F, SP);
+    separateSelects(F);
+    Statepoints S(F, SP, Esc);
+    if (S.why() == GREEN_WHY_NONE)
+      S.rewrite();
+    return S.why();
+  }
+};
+
+} // namespace greenpass
+
+extern "C" __attribute__((visibility("default"))) PassPluginLibraryInfo llvmGetPassPluginInfo() {
+  return {LLVM_PLUGIN_API_VERSION, "greenpass", LLVM_VERSION_STRING,
+          [](PassBuilder &PB) {
+            PB.registerOptimizerLastEPCallback(
+                [](ModulePassManager &MPM, OptimizationLevel, ThinOrFullLTOPhase) {
+                  MPM.addPass(greenpass::GreenPass());
+                });
+          }};
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+//
+// The test of the stack on entry: if (rsp < limit + need) green_stack_grow(need)
+#include "Green.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/MDBuilder.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
+
+using namespace llvm;
+
+namespace greenpass {
+
+// The limit is in the thread control block at %fs:0x70, the word that glibc
+// sets aside for split stacks. It is 0 on stacks that are not ours.
+constexpr unsigned FsAddressSpace = 257;
+constexpr uint64_t LimitOffset = 0x70;
+
+static bool callsMemoryFunction(const IntrinsicInst &I) {
+  return isa<MemIntrinsic>(I);
+}
+
+// What a call needs below its caller's frame.
+static uint64_t callNeed(const CallBase &CB) {
+  if (CB.isInlineAsm())
+    return 0;
+  if (auto *I = dyn_cast<IntrinsicInst>(&CB))
+    return callsMemoryFunction(*I) ? SmallNeed : 0;
+  if (isRuntimeCall(CB))
+    return 0;
+  if (unsigned Traits = calleeTraits(CB))
+    return Traits & SmallStack ? SmallNeed : UncheckedNeed;
+  auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts());
+  if (F && !F->isDeclaration())
+    return 0;
+  return options().AllMapped ? 0 : UncheckedNeed;
+}
+
+static uint64_t need(const Function &F) {
+  uint64_t Need = 0, Body = 0;
+  for (const Instruction &I : instructions(F))
+    if (auto *CB = dyn_cast<CallBase>(&I)) {
+      Need = std::max(Need, callNeed(*CB));
+      // A thunk tests for its body's frame as well.
+      if (const Function *C = CB->getCalledFunction(); C && isSplitBody(*C))
+        Body = frameRoom(*C) + need(*C);
+    }
+  return std::max(Need, Body);
+}
+
+uint64_t bytesOfLocals(const Function &F) {
+  const DataLayout &DL = F.getParent()->getDataLayout();
+  uint64_t Sum = 0;
+  for (const Instruction &I : instructions(F))
+    if (auto *A = dyn_cast<AllocaInst>(&I))
+      Sum += A->getAllocationSize(DL).value_or(TypeSize::getFixed(1 << 20));
+  return Sum;
+}
+
+static bool makesCalls(const Function &F) {
+  for (const Instruction &I : instructions(F)) {
+    auto *CB = dyn_cast<CallBase>(&I);
+    if (CB && !CB->isInlineAsm() && (!isa<IntrinsicInst>(CB) || callNeed(*CB)))
+      return true;
+  }
+  return false;
+}
+
+DenseSet<const Function *> functionsToCheck(Module &M) {
+  DenseSet<const Function *> Checked;
+  if (!options().Growth)
+    return Checked;
+  for (Function &F : M)
+    if (!F.isDeclaration() && !isSplitBody(F) &&
+        (makesCalls(F) || bytesOfLocals(F) > 256))
+      Checked.insert(&F);
+  return Checked;
+}
+
+// The test is inline assembly: the value of rsp must not become one that the
+// register allocator keeps.
+static Value *compareStack(IRBuilder<> &B, StringRef Text, StringRef Constraints,
+                           ArrayRef<Value *> Args, bool Scratch) {
+  Type *I8 = B.getInt8Ty();
+  Type *T = Scratch ? (Type *)StructType::get(I8, B.getInt64Ty()) : I8;
+  SmallVector<Type *, 1> Params;
+  for (Value *A : Args)
+    Params.push_back(A->getType());
+  auto *FT = FunctionType::get(T, Params, false);
+  auto *IA = InlineAsm::get(FT, Text, Constraints, true);
+  CallInst *C = B.CreateCall(FT, IA, Args);
+  C->setDoesNotThrow();
+  Value *Below = Scratch ? B.CreateExtractValue(C, 0) : C;
+  return B.CreateICmpNE(Below, B.getInt8(0));
+}
+
+static Value *stackIsShort(IRBuilder<> &B, Value *Need) {
+  constexpr char Clobbers[] = ",~{flags}";
+  if (auto *C = dyn_cast<ConstantInt>(Need)) {
+    uint64_t N = C->getZExtValue();
+    if (N == 0)
+      return compareStack(B, "cmpq %fs:112, %rsp",
+                          std::string("={@ccb}") + Clobbers, {}, false);
+    if (isInt<32>(N))
+      return compareStack(B, "leaq -" + utostr(N) + "(%rsp), $1\n\tcmpq %fs:112, $1",
+                          std::string("={@ccb},=&r") + Clobbers, {}, true);
+  }
+  auto *Slot = ConstantExpr::getIntToPtr(
+      B.getInt64(LimitOffset), PointerType::get(B.getContext(), FsAddressSpace));
+  Value *Limit = B.CreateAlignedLoad(B.getInt64Ty(), Slot, Align(8));
+  Value *Least = B.CreateBinaryIntrinsic(Intrinsic::uadd_sat, Limit, Need);
+  return compareStack(B, "cmpq $1, %rsp", std::string("={@ccb},r") + Clobbers, {Least},
+                      false);
+}
+
+static void checkBefore(Instruction *At, Value *Need) {
+  Module &M = *At->getModule();
+  LLVMContext &C = M.getContext();
+  IRBuilder<> B(At);
+  Value *Short = stackIsShort(B, Need);
+  Instruction *Cold = SplitBlockAndInsertIfThen(
+      Short, At, false, MDBuilder(C).createBranchWeights(1, 1u << 20));
+  FunctionCallee Grow = M.getOrInsertFunction("green_stack_grow", Type::getVoidTy(C),
+                                              Type::getInt64Ty(C));
+  // The dynamic linker would need stack of its own here.
+  if (auto *F = dyn_cast<Function>(Grow.getCallee()))
+    F->addFnAttr(Attribute::NonLazyBind);
+  IRBuilder<> CB(Cold);
+  // Calls need a place in the source if their function has one.
+  if (DISubprogram *SP = At->getFunction()->getSubprogram())
+    CB.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
+  CB.CreateCall(Grow, {Need});
+}
+
+void insertGrowthCheck(Function &F) {
+  uint64_t Need = need(F);
+  // alloca() and variable-length arrays take their room at once.
+  SmallVector<AllocaInst *, 4> Dynamic;
+  for (Instruction &I : instructions(F))
+    if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca())
+      Dynamic.push_back(A);
+  for (AllocaInst *A : Dynamic) {
+    IRBuilder<> B(A);
+    const DataLayout &DL = F.getParent()->getDataLayout();
+    Value *N = B.CreateZExtOrTrunc(A->getArraySize(), B.getInt64Ty());
+    N = B.CreateMul(N, B.getInt64(DL.getTypeAllocSize(A->getAllocatedType())));
+    checkBefore(A, B.CreateAdd(N, B.getInt64(Need + A->getAlign().value() + 64)));
+  }
+  BasicBlock &Entry = F.getEntryBlock();
+  Instruction *At = &*Entry.getFirstNonPHIOrDbgOrAlloca();
+  // The copies of byval arguments come first: only they are in a map.
+  while (auto *M = dyn_cast<MemCpyInst>(At)) {
+    auto *A = dyn_cast<Argument>(M->getRawSource());
+    if (!A || !A->hasByValAttr())
+      break;
+    At = At->getNextNode();
+  }
+  checkBefore(At, ConstantInt::get(Type::getInt64Ty(F.getContext()), Need));
+}
+
+} // namespace greenpass

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+//
+// The words of locals and arguments, and the entry record that carries them.
+#include "Green.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Intrinsics.h"
+
+using namespace llvm;
+
+namespace greenpass {
+
+namespace {
+
+// A word is a pointer if one lies exactly on it, ambiguous if other data covers
+// all of it, else too small to hold an aligned pointer.
+struct WordMap {
+  const DataLayout &DL;
+  SmallVector<uint8_t, 8> Covered; // data bytes seen in the word
+  SmallVector<uint8_t, 8> Kind;
+  bool Misaligned = false;
+
+  WordMap(const DataLayout &DL, uint64_t Bytes)
+      : DL(DL), Covered(divideCeil(Bytes, 8)), Kind(divideCeil(Bytes, 8)) {}
+
+  void data(uint64_t Off, uint64_t Bytes) {
+    while (Bytes) {
+      uint64_t N = std::min<uint64_t>(Bytes, 8 - Off % 8);
+      Covered[Off / 8] = std::min<uint64_t>(8, Covered[Off / 8] + N);
+      if (Covered[Off / 8] == 8 && Kind[Off / 8] == GREEN_WORD_SCALAR)
+        Kind[Off / 8] = GREEN_WORD_AMBIGUOUS;
+      Off += N;
+      Bytes -= N;
+    }
+  }
+
+  void pointer(uint64_t Off) {
+    if (Off % 8)
+      Misaligned = true;
+    else if (Kind[Off / 8] == GREEN_WORD_SCALAR)
+      Kind[Off / 8] = GREEN_WORD_POINTER;
+  }
+
+  void add(Type *T, uint64_t Off) {
+    uint64_t Size = DL.getTypeAllocSize(T);
+    if (T->isPointerTy())
+      return pointer(Off);
+    if (auto *S = dyn_cast<StructType>(T)) {
+      if (S->hasName() && S->getName().starts_with("union."))
+        return data(Off, Size);
+      const StructLayout *L = DL.getStructLayout(S);
+      for (unsigned I = 0; I < S->getNumElements(); I++)
+        add(S->getElementType(I), Off + L->getElementOffset(I));
+      return;
+    }
+    if (auto *A = dyn_cast<ArrayType>(T)) {
+      if (!A->getElementType()->isAggregateType() &&
+          !A->getElementType()->isPtrOrPtrVectorTy())
+        return data(Off, Size);
+      uint64_t Step = DL.getTypeAllocSize(A->getElementType());
+      for (uint64_t I = 0; I < A->getNumElements(); I++)
+        add(A->getElementType(), Off + I * Step);
+      return;
+    }
+    auto *V = dyn_cast<FixedVectorType>(T);
+    if (V && V->getElementType()->isPointerTy()) {
+      for (unsigned I = 0; I < V->getNumElements(); I++)
+        pointer(Off + 8 * I);
+      return;
+    }
+    data(Off, Size);
+  }
+};
+
+} // namespace
+
+// The element whose repetition makes up T, if its words repeat with it.
+static Type *repeatedElement(const DataLayout &DL, Type *T) {
+  for (;;) {
+    auto *A = dyn_cast<ArrayType>(T);
+    if (A && A->getNumElements() && DL.getTypeAllocSize(A->getElementType()) % 8 == 0)
+      T = A->getElementType();
+    else
+      return T;
+  }
+}
+
+SmallVector<uint8_t, 8> localWords(const DataLayout &DL, Type *T, uint64_t Bytes,
+                                   uint64_t &Period, bool &Misaligned) {
+  T = repeatedElement(DL, T);
+  WordMap W(DL, DL.getTypeAllocSize(T));
+  W.add(T, 0);
+  Misaligned = W.Misaligned;
+  // The trailing bytes of the whole local are no full word.
+  if (W.Kind.empty() || Bytes < 8)
+    W.Kind.assign(1, GREEN_WORD_SCALAR);
+  if (all_equal(W.Kind))
+    W.Kind.resize(1);
+  // Long irregular layouts: call them ambiguous, the map must stay small.
+  if (W.Kind.size() > 4096)
+    W.Kind.assign(1, GREEN_WORD_AMBIGUOUS);
+  Period = W.Kind.size();
+  return W.Kind;
+}
+
+// alloca T, N is laid out like T[N].
+static Type *localType(const AllocaInst &A) {
+  uint64_t N = cast<ConstantInt>(A.getArraySize())->getZExtValue();
+  return N == 1 ? A.getAllocatedType() : ArrayType::get(A.getAllocatedType(), N);
+}
+
+static uint64_t localBytes(const DataLayout &DL, const AllocaInst &A) {
+  return DL.getTypeAllocSize(localType(A));
+}
+
+bool hasMisalignedPointers(const Function &F) {
+  const DataLayout &DL = F.getParent()->getDataLayout();
+  for (const Instruction &I : F.getEntryBlock()) {
+    auto *A = dyn_cast<AllocaInst>(&I);
+    if (!A || !A->isStaticAlloca())
+      continue;
+    uint64_t Period;
+    bool Misaligned;
+    localWords(DL, localType(*A), localBytes(DL, *A), Period, Misaligned);
+    if (Misaligned)
+      return true;
+  }
+  return false;
+}
+
+static unsigned argumentKind(const Argument &A) {
+  if (A.hasByValAttr())
+    return GREEN_ARG_OTHER;
+  if (A.getType()->isPointerTy())
+    return GREEN_ARG_POINTER;
+  if (A.getType()->isIntegerTy() && A.getType()->getIntegerBitWidth() <= 64)
+    return GREEN_ARG_SCALAR;
+  return GREEN_ARG_OTHER;
+}
+
+// A volatile local may hold what the analysis cannot see.
+static bool isVolatile(const Value &V) {
+  for (const User *U : V.users()) {
+    if (isa<GetElementPtrInst>(U) && isVolatile(*U))
+      return true;
+    auto *L = dyn_cast<LoadInst>(U);
+    auto *S = dyn_cast<StoreInst>(U);
+    if ((L && L->isVolatile()) || (S && S->isVolatile()))
+      return true;
+  }
+  return false;
+}
+
+static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
+                        const DataLayout &DL, AllocaInst &A, const Escape &Esc) {
+  uint64_t Bytes = localBytes(DL, A), Period;
+  bool Misaligned;
+  auto Words = localWords(DL, localType(A), Bytes, Period, Misaligned);
+  // No stack address ever gets there: what looks like one is an old word.
+  if (!Esc.localHoldsStackAddress(A) && !isVolatile(A)) {
+    Words.assign(1, GREEN_WORD_SCALAR);
+    Period = 1;
+  }
+  Ops.push_back(&A);
+  Ops.push_back(B.getInt64(Bytes));
+  Ops.push_back(B.getInt64(Period));
+  for (uint64_t W = 0; W < Period; W += 16) {
+    uint64_t Bits = 0;
+    for (uint64_t I = W; I < std::min(W + 16, Period); I++)
+      Bits |= (uint64_t)Words[I] << 2 * (I - W);
+    Ops.push_back(B.getInt64(Bits));
+  }
+}
+
+void emitEntryRecord(Function &F, unsigned Why, const Escape &Esc) {
+  const DataLayout &DL = F.getParent()->getDataLayout();
+  SmallVector<AllocaInst *, 16> Locals;
+  for (Instruction &I : F.getEntryBlock())
+    if (auto *A = dyn_cast<AllocaInst>(&I); A && A->isStaticAlloca())
+      Locals.push_back(A);
+  IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
+  uint64_t Flags = GREEN_MAP_ARGS | GREEN_MAP_LOCALS | Why << 8;
+  if (Why == GREEN_WHY_NONE)
+    Flags |= GREEN_MAP_VERIFIED;
+  SmallVector<Value *, 64> Ops = {B.getInt64(GREENCC_ENTRY_ID), B.getInt32(0),
+                                  B.getInt64(Flags), B.getInt64(frameRoom(F)),
+                                  B.getInt64(F.arg_size())};
+  for (Argument &A : F.args())
+    Ops.push_back(B.getInt64(argumentKind(A)));
+  Ops.push_back(B.getInt64(Locals.size()));
+  for (AllocaInst *A : Locals)
+    appendLocal(Ops, B, DL, *A, Esc);
+  B.CreateIntrinsic(Intrinsic::experimental_stackmap, {}, Ops);
+}
+
+} // namespace greenpass

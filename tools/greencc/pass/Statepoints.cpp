@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+//
+// Values that hold stack addresses over a call go through statepoint slots.
+#include "Green.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/GCStrategy.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/Statepoint.h"
+#include "llvm/Transforms/Utils/PromoteMemToReg.h"
+
+using namespace llvm;
+
+namespace {
+
+// Any pointer may be one into the stack: there is no address space apart.
+class GreenGC : public GCStrategy {
+public:
+  GreenGC() {
+    UseStatepoints = true;
+    NeededSafePoints = false;
+    UsesMetadata = false;
+  }
+  std::optional<bool> isGCManagedPointer(const Type *T) const override {
+    return T->isPtrOrPtrVectorTy();
+  }
+};
+
+GCRegistry::Add<GreenGC> Registered("green", "relocatable stacks");
+
+} // namespace
+
+namespace greenpass {
+
+static bool containsPointer(Type *T) {
+  if (T->isPtrOrPtrVectorTy())
+    return true;
+  for (Type *E : T->subtypes())
+    if (containsPointer(E))
+      return true;
+  return false;
+}
+
+Statepoints::Statepoints(Function &F, const Safepoints &SP, const Escape &Esc)
+    : F(F), SP(SP) {
+  number(Esc);
+  solve();
+  collectLive();
+}
+
+// Number the values that matter: pointers, which can be relocated, and what may
+// hold an address but cannot.
+void Statepoints::add(Value *V, const Escape &Esc, const DenseSet<const Value *> &Ints) {
+  const DataLayout &DL = F.getParent()->getDataLayout();
+  Type *T = V->getType();
+  unsigned char Why;
+  if (T->isVoidTy() || T->isTokenTy() || !T->isSized() || isa<AllocaInst>(V) ||
+      isa<CmpInst>(V))
+    return;
+  if (!Esc.holdsStackAddress(*V) && !Ints.contains(V))
+    return;
+  if (T->isPointerTy())
+    Why = GREEN_WHY_NONE;
+  else if (containsPointer(T))
+    Why = GREEN_WHY_AGGREGATE;
+  else if (T->isAggregateType() || T->isVectorTy())
+    Why = Esc.holdsStackAddress(*V) ? GREEN_WHY_AGGREGATE : GREEN_WHY_INTEGER;
+  else
+    Why = GREEN_WHY_INTEGER;
+  // Too narrow for an address.
+  if (Why == GREEN_WHY_INTEGER && !T->isAggregateType() && DL.getTypeSizeInBits(T) < 48)
+    return;
+  Number[V] = Values.size();
+  Values.push_back(V);
+  Reason.push_back(Why);
+}
+
+void Statepoints::number(const Escape &Esc) {
+  auto Ints = addressIntegers(F);
+  // An address of something that never moves may be kept in an integer.
+  for (Instruction &I : instructions(F))
+    if (isa<PtrToIntInst>(I) && isa<Constant>(I.getOperand(0)))
+      Ints.erase(&I);
+  for (Argument &A : F.args())
+    if (!A.hasByValAttr())
+      add(&A, Esc, Ints);
+  for (Instruction &I : instructions(F))
+    add(&I, Esc, Ints);
+}
+
+void Statepoints::solve() {
+  DenseMap<const BasicBlock *, SparseBitVector<>> LiveIn;
+  DenseMap<const BasicBlock *, SparseBitVector<>> Gen, Kill, PhiUses;
+  for (BasicBlock &BB : F) {
+    SparseBitVector<> &G = Gen[&BB], &K = Kill[&BB];
+    for (Instruction &I : reverse(BB)) {
+      if (auto It = Number.find(&I); It != Number.end()) {
+        G.reset(It->second);
+        K.set(It->second);
+      }
+      if (auto *P = dyn_cast<PHINode>(&I)) {
+        for (unsigned N = 0; N < P->getNumIncomingValues(); N++)
+          if (auto It = Number.find(P->getIncomingValue(N)); It != Number.end())
+            PhiUses[P->getIncomingBlock(N)].set(It->second);
+        continue;
+      }
+      for (Value *Op : I.operands())
+        if (auto It = Number.find(Op); It != Number.end())
+          G.set(It->second);
+    }
+  }
+  for (bool Changed = true; Changed;) {
+    Changed = false;
+    for (BasicBlock &BB : reverse(F)) {
+      SparseBitVector<> Out = PhiUses[&BB];
+      for (BasicBlock *S : successors(&BB))
+        Out |= LiveIn[S];
+      SparseBitVector<> In = Out;
+      In.intersectWithComplement(Kill[&BB]);
+      In |= Gen[&BB];
+      Changed |= LiveIn[&BB] |= In;
+      LiveOut[&BB] = std::move(Out);
+    }
+  }
+}
+
+void Statepoints::collectLive() {
+  for (BasicBlock &BB : F) {
+    SparseBitVector<> Live = LiveOut[&BB];
+    for (Instruction &I : reverse(BB)) {
+      if (auto It = Number.find(&I); It != Number.end())
+        Live.reset(It->second);
+      auto *CI = dyn_cast<CallInst>(&I);
+      if (CI && SP.isMapped(*CI)) {
+        SmallVector<unsigned, 4> Over;
+        for (unsigned N : Live) {
+          if (Reason[N] == GREEN_WHY_NONE)
+            Over.push_back(N);
+          else if (Why == GREEN_WHY_NONE) {
+            Why = Reason[N];
+            if (options().Verbose)
+              errs() << F.getName() << ": over" << *CI << "\n  lives" << *Values[N] << "\n";
+          }
+        }
+        Calls.push_back({CI, std::move(Over)});
+      }
+      if (isa<PHINode>(I))
+        continue;
+      for (Value *Op : I.operands())
+        if (auto It = Number.find(Op); It != Number.end())
+          Live.set(It->second);
+    }
+  }
+}
+
+// Attributes that decide how an argument is passed.
+static AttributeList wrappedAttributes(const CallInst &CI, AttributeList Base) {
+  LLVMContext &C = CI.getContext();
+  for (unsigned I = 0; I < CI.arg_size(); I++) {
+    AttrBuilder B(C, CI.getAttributes().getParamAttrs(I));
+    B.removeAttribute(Attribute::StructRet);
+    B.removeAttribute(Attribute::Returned);
+    B.removeAttribute(Attribute::Captures);
+    Base = Base.addParamAttributes(C, GCStatepointInst::CallArgsBeginPos + I, B);
+  }
+  return Base;
+}
+
+static CallInst *wrap(CallInst &CI, ArrayRef<Value *> Live) {
+  IRBuilder<> B(&CI);
+  SmallVector<Value *, 8> Args(CI.args());
+  FunctionCallee Callee(CI.getFunctionType(), CI.getCalledOperand());
+  CallInst *SP = B.CreateGCStatepointCall(GREENCC_CALL_ID, 0, Callee, Args,
+                                          std::nullopt, Live);
+  SP->setCallingConv(CI.getCallingConv());
+  SP->setAttributes(wrappedAttributes(CI, SP->getAttributes()));
+  if (!CI.getType()->isVoidTy() && !CI.use_empty()) {
+    CallInst *R = B.CreateGCResult(SP, CI.getType());
+    R->takeName(&CI);
+    CI.replaceAllUsesWith(R);
+  }
+  CI.eraseFromParent();
+  return SP;
+}
+
+static void replaceUses(Value *V, AllocaInst *Slot) {
+  DenseMap<std::pair<PHINode *, BasicBlock *>, Value *> PhiValues;
+  for (Use &U : make_early_inc_range(V->uses())) {
+    auto *I = cast<Instruction>(U.getUser());
+    if (auto *P = dyn_cast<PHINode>(I)) {
+      BasicBlock *From = P->getIncomingBlock(U);
+      Value *&Known = PhiValues[{P, From}];
+      if (!Known)
+        Known = new LoadInst(V->getType(), Slot, "", From->getTerminator()->getIterator());
+      U.set(Known);
+    } else {
+      U.set(new LoadInst(V->getType(), Slot, "", I->getIterator()));
+    }
+  }
+}
+
+// The place behind V's definition, where its value can be stored.
+static BasicBlock::iterator afterDefinition(Value *V) {
+  if (auto *A = dyn_cast<Argument>(V))
+    return A->getParent()->getEntryBlock().getFirstNonPHIOrDbgOrAlloca();
+  auto *I = cast<Instruction>(V);
+  return isa<PHINode>(I) ? I->getParent()->getFirstInsertionPt()
+                         : std::next(I->getIterator());
+}
+
+// Each value gets a temporary variable, written at its definition and after
+// each call; mem2reg then makes values of them again.
+void Statepoints::rewrite() {
+  F.setGC("green");
+  DenseMap<unsigned, SmallVector<CallInst *, 4>> Relocates;
+  SmallVector<std::pair<CallInst *, SmallVector<unsigned, 4>>, 0> Wrapped;
+  for (auto &[CI, Over] : Calls) {
+    SmallVector<Value *, 8> Live;
+    for (unsigned N : Over)
+      Live.push_back(Values[N]);
+    CallInst *SP = wrap(*CI, Live);
+    IRBuilder<> B(SP->getParent(), std::next(SP->getIterator()));
+    B.SetCurrentDebugLocation(SP->getDebugLoc());
+    for (unsigned I = 0; I < Over.size(); I++)
+      Relocates[Over[I]].push_back(B.CreateGCRelocate(SP, I, I, Live[I]->getType()));
+  }
+  SmallVector<AllocaInst *, 16> Slots;
+  for (auto &[N, List] : Relocates) {
+    Value *V = Values[N];
+    auto *Slot = new AllocaInst(V->getType(), 0, "", F.getEntryBlock().begin());
+    Slots.push_back(Slot);
+    replaceUses(V, Slot);
+    new StoreInst(V, Slot, afterDefinition(V));
+    for (CallInst *R : List)
+      new StoreInst(R, Slot, std::next(R->getIterator()));
+  }
+  DominatorTree DT(F);
+  PromoteMemToReg(Slots, DT);
+}
+
+} // namespace greenpass
