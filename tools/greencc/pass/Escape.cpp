@@ -31,12 +31,14 @@ struct Escape::Impl {
   // result.
   struct Node {
     Set Points;
+    Set Seen; // of Points: visited with all that follows from it
     SmallVector<unsigned, 2> Copies;     // Points flows to these
     SmallVector<unsigned, 1> Loads;      // contents of Points flow to these
     SmallVector<unsigned, 1> Stores;     // these flow to the contents of Points
     SmallVector<unsigned, 1> CopiesTo;   // memcpy: contents to contents of these
     SmallVector<unsigned, 1> CopiesFrom; // ... from contents of these
     bool Leak = false;                   // contents of Points become known outside
+    bool SeenEscaped = false;            // a local that has escaped is among Seen
   };
   std::vector<Node> Nodes;
   DenseMap<const Value *, unsigned> ValueNode;
@@ -77,18 +79,18 @@ struct Escape::Impl {
     if (From == To || !Edges.insert({From, To}).second)
       return;
     Nodes[From].Copies.push_back(To);
-    merge(From, To);
+    merge(Nodes[From].Points, To);
   }
   // Lent memory whose address is outside belongs to a frame that its own module
   // has flagged: what is loaded from outside needs no slot.
-  void merge(unsigned From, unsigned To) {
+  void merge(const Set &From, unsigned To) {
     bool Changed;
     if (To == ContentNode[Outside]) {
-      Set P = Nodes[From].Points;
+      Set P = From;
       P.reset(Param);
       Changed = Nodes[To].Points |= P;
     } else {
-      Changed = Nodes[To].Points |= Nodes[From].Points;
+      Changed = Nodes[To].Points |= From;
     }
     if (Changed)
       Work.push_back(To);
@@ -490,11 +492,28 @@ struct Escape::Impl {
 
   // -- the solver ----------------------------------------------------------
 
+  // What is new in Points, against all that hangs on the node; what is new on
+  // the other side of a memory copy comes when that side is visited.
   void visit(unsigned N) {
     // The node's lists do not change here, but Nodes may not be referenced
     // across copy(), which touches other nodes only.
-    Set Points = Nodes[N].Points;
-    for (unsigned O : Points) {
+    Set New = Nodes[N].Points;
+    New.intersectWithComplement(Nodes[N].Seen);
+    if (New.empty())
+      return;
+    Nodes[N].Seen |= New;
+    for (unsigned O : New) {
+      // Escaped locals are legion in a large module, and one is as the other:
+      // their contents are what is outside, and what a caller may have lent.
+      bool IsEscaped = Escaped.test(O);
+      if (IsEscaped && Nodes[N].SeenEscaped)
+        continue;
+      Nodes[N].SeenEscaped |= IsEscaped;
+      if (IsEscaped) {
+        O = Outside;
+        for (unsigned To : Nodes[N].Loads)
+          copy(Top, To);
+      }
       unsigned C = ContentNode[O];
       for (unsigned To : Nodes[N].Loads)
         copy(C, To);
@@ -510,11 +529,9 @@ struct Escape::Impl {
         copy(C, ContentNode[Outside]);
     }
     for (unsigned I = 0; I < Nodes[N].Copies.size(); I++)
-      merge(N, Nodes[N].Copies[I]);
+      merge(New, Nodes[N].Copies[I]);
     if (N == ContentNode[Outside])
-      markEscaped(Nodes[N].Points);
-    if (N == Deferred)
-      mixDeferred(Points);
+      markEscaped(New);
   }
 
   // Memory that was lent may belong to the heap as well.
