@@ -51,8 +51,9 @@ struct green_options {
  * @main_fn runs as the first green thread. Threads that are left when it
  * returns are abandoned: their stacks are freed, their defers do not run.
  *
- * Returns what @main_fn returns; -EDEADLK when every thread waits for another;
- * -EBUSY inside green_run(); -ENOMEM; or the -errno of io_uring_setup(2).
+ * Returns what @main_fn returns, 0 if it ends by green_exit(), -ECANCELED if it
+ * is cancelled; -EDEADLK when every thread waits for another; -EBUSY
+ * inside green_run(); -ENOMEM; or the -errno of io_uring_setup(2).
  */
 int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg);
 
@@ -82,10 +83,33 @@ green_t *green_go_opt(const struct green_attr *attr GREEN_NOESCAPE,
 /**
  * green_join() - wait for a thread's end and free it; green only
  *
- * Returns 0; -ETIMEDOUT at the caller's deadline; -EINVAL if @t is detached or
- * somebody joins it already; -EDEADLK for oneself.
+ * Returns 0; -ECANCELED if it ended because of green_cancel(); -ETIMEDOUT at the
+ * caller's deadline; -EINVAL if @t is detached or somebody joins it already;
+ * -EDEADLK for oneself.
  */
 int green_join(green_t *t);
+
+/**
+ * green_exit() - end the calling thread from any depth; green only
+ *
+ * Runs all that it has deferred, newest first, on top of the stack as it is.
+ * In the first thread it makes green_run() return 0.
+ */
+void green_exit(void) __attribute__((noreturn));
+
+/**
+ * green_cancel() - make a thread end where it waits next; green only
+ *
+ * A thread that waits does not return from that call, but ends as by
+ * green_exit(); one that does not wait does so when it is about to. Waiting are
+ * green_yield(), green_sleep_ns(), green_join() and I/O. I/O in flight is
+ * cancelled first; a call that had already done its work returns its result. In
+ * deferred calls of its exit, or of a panic, a thread is left alone.
+ *
+ * @t is still to be joined or detached. Returns 0, also if @t is cancelled
+ * already or is the caller; -EINVAL if it has ended.
+ */
+int green_cancel(green_t *t);
 
 /** green_detach() - let a thread free itself at its end. 0, or -EINVAL. */
 int green_detach(green_t *t);
@@ -152,12 +176,6 @@ struct green_scope {
 	unsigned long pending;
 };
 
-/* The called function and its arguments, as green_defer_pop() hands them out. */
-struct green_call {
-	green_fn fn;
-	void *args[GREEN_DEFER_ARGS];
-};
-
 /*
  * What these are given is kept until the scope is left, so none of it is
  * GREEN_NOESCAPE: the optimizer must expect the deferred function to use it.
@@ -169,26 +187,17 @@ int green_defer_push(struct green_scope *s, struct green_defer *rec, green_fn fn
 int green_defer_more(unsigned long meta, const volatile void *a2,
 		     const volatile void *a3, const volatile void *a4,
 		     const volatile void *a5);
-int green_defer_pop(struct green_scope *s,
-		    struct green_call *call GREEN_NOESCAPE);
+void green_defer_leave(struct green_scope *s);
 
-/*
- * Inline, so that it is compiled, and mapped, with the code that uses it: a
- * deferred function may park, and its stack may move meanwhile.
- */
 static inline void green_scope_leave(struct green_scope *s)
 {
-	struct green_call c;
-
-	while (s->pending && green_defer_pop(s, &c))
-		((void (*)(void *, void *, void *, void *, void *, void *))c.fn)
-			(c.args[0], c.args[1], c.args[2], c.args[3], c.args[4],
-			 c.args[5]);
+	if (s->pending)
+		green_defer_leave(s);
 }
 
 /**
  * GREEN_SCOPE - what is deferred from here on runs, newest first, when the
- * enclosing block is left
+ * enclosing block is left, be it by green_exit(), green_cancel() or a panic
  */
 #define GREEN_SCOPE							\
 	struct green_scope green_scope_here				\
@@ -252,6 +261,32 @@ static inline void green_scope_leave(struct green_scope *s)
 			  GREEN_KIND_(e, 4) | GREEN_KIND_(g, 5),	\
 			  GREEN_ARG_(c), GREEN_ARG_(d), GREEN_ARG_(e),	\
 			  GREEN_ARG_(g)))
+
+/* ---- panics ----------------------------------------------------------- */
+
+/**
+ * green_try() - call @fn(@arg), and come back even if it panics; green only
+ *
+ * A panic in @fn, or in what it calls, runs the defers of all that it leaves,
+ * newest first, and then ends here. @fn must not keep @arg.
+ *
+ * Returns NULL, or the panic's message, which is valid until the thread's next
+ * panic is caught. If deferred calls panicked on the way, it is that of the last.
+ */
+const char *green_try(void (*fn)(void *), void *arg GREEN_NOESCAPE);
+
+/*
+ * green_panic(fmt, ...) - give up what is being done; does not return
+ *
+ * Runs defers up to the innermost green_try(). Without one it runs all of the
+ * thread's, prints one line with the message, and calls abort(). What it formats
+ * is cut after 255 bytes.
+ */
+#define green_panic(...) (green_defer_format(__VA_ARGS__), green_panic_raise())
+
+/* greencc knows from its name that it keeps no address. */
+int green_defer_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void green_panic_raise(void) __attribute__((noreturn));
 
 /* ---- stacks ----------------------------------------------------------- */
 

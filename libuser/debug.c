@@ -4,6 +4,8 @@
  *
  *   move=park	move each stack whenever its thread parks
  *   move=call	move each stack in every runtime call
+ *   move=entry[:N]	move the stack in one of N entry checks of mapped functions
+ *   seal	make each stack that was left inaccessible; move=... does so, too
  *   nomove	never move
  *   skip=N	leave out one adjustment in N: the tests must notice
  *   backend=user	do without the module, even if it is there
@@ -31,10 +33,18 @@ static int number(const char *s, unsigned int *n)
 
 static int parse_one(struct green_debug *d, const char *s)
 {
+	if (!strncmp(s, "move=", 5) || !strcmp(s, "seal"))
+		d->seal = true;
+	if (!strcmp(s, "seal"))
+		return 0;
 	if (!strcmp(s, "move=park"))
 		d->move_park = true;
 	else if (!strcmp(s, "move=call"))
 		d->move_park = d->move_call = true;
+	else if (!strcmp(s, "move=entry"))
+		d->move_entry = 1;
+	else if (!strncmp(s, "move=entry:", 11))
+		return number(s + 11, &d->move_entry);
 	else if (!strcmp(s, "nomove"))
 		d->nomove = true;
 	else if (!strcmp(s, "backend=user"))

@@ -68,24 +68,37 @@ int green_do_green_defer_more(unsigned long meta, const void *a2, const void *a3
 	return 0;
 }
 
-int green_do_green_defer_pop(struct green_scope *s, struct green_call *call);
-int green_do_green_defer_pop(struct green_scope *s, struct green_call *call)
+/*
+ * The call goes by way of the thread: in t->call its arguments are outside of
+ * the stack and still typed, until the runner has them in registers.
+ */
+struct green_defer *green_defer_take(struct green *t)
 {
-	struct green *t = green_worker->current;
 	struct green_defer *rec = t->defers;
 
-	if (!rec || rec->argp != s)
-		green_die(t, "a GREEN_SCOPE was left out of order");
 	t->defers = rec->link;
-	s->pending--;
-	call->fn = rec->fn;
-	memcpy(call->args, rec->args, sizeof(call->args));
+	((struct green_scope *)rec->argp)->pending--;
+	t->call = *rec;
 	if (rec->flags & RECORD_HEAP)
 		free(rec);
-	return 1;
+	else
+		/* Nobody adjusts it any more: leave no address to be taken for one. */
+		memset(rec, 0, sizeof(*rec));
+	return &t->call;
 }
 
-/* For a thread that ends with records left, which only happens by abandonment. */
+/* green_defer_leave(): the next call of a scope that has some. */
+struct green_defer *green_do_green_defer_pop(const struct green_scope *s);
+struct green_defer *green_do_green_defer_pop(const struct green_scope *s)
+{
+	struct green *t = green_worker->current;
+
+	if (!t->defers || t->defers->argp != s)
+		green_die(t, "a GREEN_SCOPE was left out of order");
+	return green_defer_take(t);
+}
+
+/* For a thread that is abandoned with records left. */
 void green_defers_free(struct green *t)
 {
 	struct green_defer *rec, *link;
@@ -222,6 +235,11 @@ int green_prove_defers(struct green *t, struct green_proof *p,
 	const struct green_defer *rec;
 	int err;
 
+	if (t->call.fn) {
+		err = prove_record(&t->call, p, false, why);
+		if (err)
+			return err;
+	}
 	for (rec = t->defers; rec; rec = rec->link) {
 		bool on_stack = within(rec, p->lo, p->hi);
 
@@ -234,12 +252,22 @@ int green_prove_defers(struct green *t, struct green_proof *p,
 	return 0;
 }
 
+static void adjust_args(struct green_defer *rec, uintptr_t lo, uintptr_t hi, long delta)
+{
+	unsigned int i;
+
+	for (i = 0; i < rec->nr_args; i++)
+		if (rec->kinds >> i & 1 && within((void *)rec->args[i], lo, hi))
+			rec->args[i] += delta;
+}
+
 /* After the move: the chain's head, and the records in the heap. */
 void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta)
 {
 	struct green_defer *rec;
-	unsigned int i;
 
+	if (t->call.fn)
+		adjust_args(&t->call, lo, hi, delta);
 	if (within(t->defers, lo, hi))
 		t->defers = (void *)((uintptr_t)t->defers + delta);
 	for (rec = t->defers; rec; rec = rec->link) {
@@ -250,9 +278,6 @@ void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta
 		rec->argp = (const char *)rec->argp + delta;
 		if (within(rec->link, lo, hi))
 			rec->link = (void *)((uintptr_t)rec->link + delta);
-		for (i = 0; i < rec->nr_args; i++)
-			if (rec->kinds >> i & 1 &&
-			    within((void *)rec->args[i], lo, hi))
-				rec->args[i] += delta;
+		adjust_args(rec, lo, hi, delta);
 	}
 }

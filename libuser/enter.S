@@ -22,20 +22,12 @@
 	.text
 
 /*
- * A stub, and a hand-written pointer map for it, so that it can be deferred:
- * it leaves no frame on a green stack. Kinds: a byte an argument, first lowest.
+ * A hand-written pointer map of \name, which ends here. Kinds: a byte an
+ * argument, first lowest. Safepoints follow, then MAP_END.
  */
-	.macro	API name, nr_args, kinds=0
-	.globl	\name
-	.type	\name, @function
-	.p2align 4
-\name:
-	.cfi_startproc
-	leaq	green_do_\name(%rip), %rax
-	jmp	green_enter
-	.cfi_endproc
+	.macro	MAP name, nr_args=0, kinds=0, nr_safepoints=0
+.Lend_\name:
 	.size	\name, . - \name
-
 	.pushsection .rodata.str1.1, "aMS", @progbits, 1
 .Lname_\name:
 	.string	"\name"
@@ -49,16 +41,47 @@
 	.long	.Lend_\name - \name
 	.long	.Lname_\name - .
 	.long	7				/* VERIFIED | ARGS | LOCALS */
-	.long	\nr_args, 0, 0
+	.long	\nr_args, 0, \nr_safepoints
 	.if	\nr_args
 	.long	(\kinds) & 0xffffffff
 	.endif
 	.if	\nr_args > 4
 	.long	(\kinds) >> 32
 	.endif
+	.endm
+
+/* The call that returns to \at; the offset from rsp there of a pointer's word. */
+	.macro	SAFEPOINT name, at, slot
+	.ifb	\slot
+	.long	\at - \name, 0
+	.else
+	.long	\at - \name, 1, \slot
+	.endif
+	.endm
+
+	.macro	MAP_END name
 .Lmap_end_\name:
 	.popsection
-.Lend_\name:
+	.endm
+
+/* A stub. Its map lets it be deferred; it leaves no frame on a green stack. */
+	.macro	API name, nr_args, kinds=0
+	.globl	\name
+	.type	\name, @function
+	.p2align 4
+\name:
+	.cfi_startproc
+	leaq	green_do_\name(%rip), %rax
+	jmp	green_enter
+	.cfi_endproc
+	MAP	\name, \nr_args, \kinds
+	MAP_END	\name
+	.endm
+
+/* A stub for the code below, not for the public. */
+	.macro	INTERNAL name, nr_args, kinds=0
+	.hidden	\name
+	API	\name, \nr_args, \kinds
 	.endm
 
 	API	green_go, 2, 0x0101
@@ -70,7 +93,11 @@
 	API	green_deadline, 1
 	API	green_defer_push, 6, 0x010100010101
 	API	green_defer_more, 5, 0x0101010100
-	API	green_defer_pop, 2, 0x0101
+	API	green_cancel, 1, 0x01
+	INTERNAL green_defer_pop, 1, 0x01
+	INTERNAL green_exit_next, 0
+	INTERNAL green_panic_next, 0
+	INTERNAL green_panic_text, 3, 0x010101
 	API	green_stack_move, 3, 0x010001
 	API	green_stack_info, 2, 0x0101
 	API	green_pin, 0
@@ -90,9 +117,9 @@
 	API	green_poll, 2
 
 /*
- * void green_stack_grow(uint64_t need): called by the entry checks of mapped
- * functions. A signal handler on its alternate stack may stand below the
- * limit too: that is no stack of ours, and none to grow.
+ * void green_stack_grow(uint64_t need, uint64_t taken): called by the entry
+ * checks of mapped functions. A signal handler on its alternate stack may stand
+ * below the limit too: that is no stack of ours, and none to grow.
  */
 	.globl	green_stack_grow
 	.type	green_stack_grow, @function
@@ -133,6 +160,12 @@ not_green:
 	cmpq	%r10, %rax
 	je	1f
 	leaq	green_do_green_defer_pop(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	leaq	green_do_green_exit_next(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	leaq	green_do_green_panic_next(%rip), %r10
 	cmpq	%r10, %rax
 	je	1f
 	movq	$-1, %rax
@@ -365,5 +398,181 @@ green_thread_base:
 	ud2
 	.cfi_endproc
 	.size	green_thread_start, . - green_thread_start
+
+/*
+ * The runners of deferred calls. They are assembly so that their frames have
+ * maps whatever compiled their callers: a deferred function may park, and its
+ * stack may move meanwhile.
+ *
+ * The runtime hands out a call in t->call, outside the stack, where a move
+ * still adjusts its arguments; once they are in registers, it is taken.
+ */
+	.macro	FRAME
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	.endm
+
+/* rax: the struct green_defer to call. */
+	.macro	CALL_DEFERRED
+	movq	%rax, %r11
+	movq	D_ARGS(%r11), %rdi
+	movq	D_ARGS+8(%r11), %rsi
+	movq	D_ARGS+16(%r11), %rdx
+	movq	D_ARGS+24(%r11), %rcx
+	movq	D_ARGS+32(%r11), %r8
+	movq	D_ARGS+40(%r11), %r9
+	movq	D_FN(%r11), %r10
+	movq	$0, D_FN(%r11)
+	xorl	%eax, %eax
+	call	*%r10
+	.endm
+
+/* void green_defer_leave(struct green_scope *s): run what is pending there. */
+	.globl	green_defer_leave
+	.type	green_defer_leave, @function
+	.p2align 4
+green_defer_leave:
+	FRAME
+	subq	$16, %rsp
+	movq	%rdi, (%rsp)
+1:	call	green_defer_pop
+.Lleave_pop:
+	testq	%rax, %rax
+	jz	2f
+	CALL_DEFERRED
+.Lleave_call:
+	movq	(%rsp), %rdi
+	cmpq	$0, (%rdi)			/* struct green_scope's pending */
+	jne	1b
+2:	leave
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_endproc
+	MAP	green_defer_leave, 1, 0x01, 2
+	SAFEPOINT green_defer_leave, .Lleave_pop, 0
+	SAFEPOINT green_defer_leave, .Lleave_call, 0
+	MAP_END	green_defer_leave
+
+/*
+ * \name does not return: it runs what \next hands out, then ends the thread.
+ * green_panic_next() never runs dry; it goes on in green_try(), or nowhere.
+ */
+	.macro	RUNNER name, next
+	.globl	\name
+	.type	\name, @function
+	.p2align 4
+\name:
+	FRAME
+1:	call	\next
+.L\name\()_next:
+	testq	%rax, %rax
+	jz	2f
+	CALL_DEFERRED
+.L\name\()_call:
+	jmp	1b
+2:	xorl	%edi, %edi
+	leaq	green_do_thread_exit(%rip), %rax
+	call	green_enter
+	call	green_outside			/* there was no thread to end */
+	ud2
+	.cfi_endproc
+	MAP	\name, 0, 0, 2
+	SAFEPOINT \name, .L\name\()_next
+	SAFEPOINT \name, .L\name\()_call
+	MAP_END	\name
+	.endm
+
+	RUNNER	green_exit, green_exit_next
+	RUNNER	green_panic_raise, green_panic_next
+
+/*
+ * int green_defer_format(const char *fmt, ...): the arguments are laid out as
+ * va_arg() wants them, so that they can be formatted on the worker's stack.
+ */
+	.globl	green_defer_format
+	.type	green_defer_format, @function
+	.p2align 4
+green_defer_format:
+	FRAME
+	subq	$176, %rsp
+	movq	%rdi, (%rsp)
+	movq	%rsi, 8(%rsp)
+	movq	%rdx, 16(%rsp)
+	movq	%rcx, 24(%rsp)
+	movq	%r8, 32(%rsp)
+	movq	%r9, 40(%rsp)
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
+	movaps	%xmm\i, 48 + 16 * \i(%rsp)
+	.endr
+	movq	%rsp, %rsi
+	leaq	16(%rbp), %rdx
+	call	green_panic_text
+	testl	%eax, %eax
+	jz	1f
+	movq	(%rsp), %rdi
+	movq	%rsp, %rsi
+	leaq	16(%rbp), %rdx
+	call	green_panic_outside
+1:	leave
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_endproc
+	.size	green_defer_format, . - green_defer_format
+
+/*
+ * const char *green_try(void (*fn)(void *), void *arg): its frame is a struct
+ * green_try, whose green_saved is what a runtime call would have left in its
+ * place. So a panic ends here by setting sp to it: green_try() returns like
+ * any call. For the same reason it ends in green_leave itself.
+ */
+	.globl	green_try
+	.type	green_try, @function
+	.p2align 4
+green_try:
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	movq	green_worker@gottpoff(%rip), %r11
+	FRAME
+	pushq	%rbx
+	.cfi_offset rbx, -24
+	pushq	%r12
+	.cfi_offset r12, -32
+	pushq	%r13
+	.cfi_offset r13, -40
+	pushq	%r14
+	.cfi_offset r14, -48
+	pushq	%r15
+	.cfi_offset r15, -56
+	subq	$8, %rsp
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	1f
+	movq	W_CURRENT(%r11), %r10
+	testq	%r10, %r10
+	jz	1f
+	pushq	T_TRY(%r10)
+	pushq	T_PANICS(%r10)
+	movq	%rsp, T_TRY(%r10)
+	call	*%rax
+.Ltry_call:
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	movq	W_CURRENT(%r11), %r10
+	addq	$8, %rsp
+	popq	T_TRY(%r10)
+	xorl	%eax, %eax
+	jmp	green_leave
+1:	call	green_outside
+	ud2
+	.cfi_endproc
+	MAP	green_try, 2, 0x0101, 1
+	SAFEPOINT green_try, .Ltry_call, 8
+	MAP_END	green_try
 
 	.section .note.GNU-stack, "", @progbits

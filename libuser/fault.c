@@ -25,7 +25,7 @@ static struct {
 /* One write, from memory: this may be a signal handler. */
 _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 {
-	char line[256];
+	char line[1024];
 	va_list ap;
 	int n = 0;
 

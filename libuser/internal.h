@@ -17,11 +17,15 @@
 #define T_LIMIT		16
 #define T_LO		24
 #define T_HI		32
+#define T_TRY		40
+#define T_PANICS	48
 #define W_SP		0
 #define W_CURRENT	8
 #define W_AFTER		16
 #define W_OS_SP		24
 #define SAVED_SIZE	64
+#define D_FN		8
+#define D_ARGS		40
 
 #ifndef __ASSEMBLER__
 
@@ -56,6 +60,28 @@ enum green_state {
 	STATE_DONE,
 };
 
+/* How far a green_cancel() has come. */
+enum green_cancel {
+	CANCEL_NONE,
+	CANCEL_ASKED,		/* to be delivered at the next park */
+	CANCEL_DELIVERED,
+};
+
+/* A panic on its way, or caught; in the heap. */
+#define GREEN_PANIC_TEXT 256
+
+struct green_panic {
+	struct green_panic *link;	/* the next older one */
+	char text[GREEN_PANIC_TEXT];
+};
+
+/* The frame of green_try(), from its stack pointer up. */
+struct green_try {
+	struct green_panic *panics;	/* those that were on their way before */
+	struct green_try *outer;
+	struct green_saved saved;
+};
+
 /* A slot of the arena: a sealed page, then the stack. */
 struct green_slot {
 	struct green_slot *next;	/* in the free list of its class */
@@ -70,7 +96,8 @@ struct green_slot {
 
 struct green_io {
 	bool busy;			/* the kernel may still use mem[] */
-	bool cancelled;			/* the deadline came */
+	bool cancelled;			/* the deadline came, or a green_cancel() */
+	bool anyway;			/* it is to be done even so: a close */
 	const void *mem[GREEN_IO_MEM];
 	size_t len[GREEN_IO_MEM];
 };
@@ -81,6 +108,8 @@ struct green {
 	long ret;			/* what the runtime call returns */
 	uintptr_t limit;		/* entry checks call green_stack_grow() below it */
 	uintptr_t lo, hi;		/* the stack's usable range */
+	struct green_try *try;		/* the innermost, on the stack */
+	struct green_panic *panics;	/* on their way, newest first */
 
 	struct green *next;		/* in the run queue */
 	struct green *all_next, **all_link; /* in the worker's list of threads */
@@ -95,6 +124,10 @@ struct green {
 	struct green *joiner;		/* parked in green_join() on this thread */
 	struct green *joining;		/* the thread it is parked on, if in green_join() */
 	struct green_defer *defers;	/* newest first */
+	struct green_defer call;	/* handed to a runner; fn is NULL once it has it */
+	struct green_panic *caught;	/* whose text green_try() last returned */
+	enum green_cancel cancel;
+	bool exiting;			/* in green_exit(): no longer to be cancelled */
 	uint64_t deadline;		/* 0: none */
 	uint64_t wake_at;		/* key in the timer heap */
 	int timer;			/* index in the timer heap, or -1 */
@@ -104,6 +137,8 @@ struct green {
 struct green_debug {
 	bool move_park;			/* move each stack when it parks */
 	bool move_call;			/* ... in each runtime call */
+	unsigned int move_entry;	/* ... in one of so many entry checks */
+	bool seal;			/* a stack that was left is inaccessible */
 	bool nomove;
 	bool user_backend;
 	bool switch_module;
@@ -129,6 +164,7 @@ struct green_worker {
 	bool main_done;
 	struct green_debug debug;
 	const struct green_backend *backend;
+	size_t crossover;		/* stacks that use less are copied */
 	struct green_uring *uring;
 	struct green_options opt;
 	struct green_stats stats;
@@ -145,6 +181,8 @@ void green_ready(struct green *t);
 /* Mark the current thread parked; the caller then returns to enter.S. */
 struct green *green_park(struct green_worker *w);
 struct green *green_schedule(struct green_worker *w);
+/* End a wait from outside: nothing that it waits for will wake it. */
+void green_wake(struct green_worker *w, struct green *t);
 void green_wake_expired(struct green_worker *w, struct green *t);
 
 /* enter.S */
@@ -168,6 +206,10 @@ void green_stacks_exit(struct green_worker *w);
 struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold);
 void green_slot_put(struct green_worker *w, struct green_slot *slot);
 void green_stack_set(struct green *t, struct green_slot *slot);
+
+/* calibrate.c */
+/* From how many bytes on the backend's move is faster than a copy. */
+size_t green_calibrate(struct green_worker *w);
 
 /* prove.c */
 struct green_proof;
@@ -205,6 +247,20 @@ int green_prove_defers(struct green *t, struct green_proof *p,
 		       struct green_nomove *why);
 void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 void green_defers_free(struct green *t);
+/* Take the newest record off the chain, into t->call. */
+struct green_defer *green_defer_take(struct green *t);
+
+/* exit.c */
+/*
+ * Called where a thread is about to wait, or has been kept from it: true if it
+ * is cancelled. When its runtime call returns, it goes on in green_exit().
+ */
+bool green_cancel_point(struct green *t);
+/* What green_join() says of a thread that has ended. */
+int green_exit_status(const struct green *t);
+
+/* panic.c */
+void green_panics_free(struct green *t);
 
 /* nomove.c */
 /* Fills @why; -EBUSY. @pc: a function, or a return address. */
@@ -270,11 +326,17 @@ static_assert(offsetof(struct green, ret) == T_RET, "enter.S");
 static_assert(offsetof(struct green, limit) == T_LIMIT, "enter.S");
 static_assert(offsetof(struct green, lo) == T_LO, "enter.S");
 static_assert(offsetof(struct green, hi) == T_HI, "enter.S");
+static_assert(offsetof(struct green, try) == T_TRY, "enter.S");
+static_assert(offsetof(struct green, panics) == T_PANICS, "enter.S");
 static_assert(offsetof(struct green_worker, sp) == W_SP, "enter.S");
 static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
 static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
 static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
+static_assert(sizeof(struct green_try) == SAVED_SIZE + 16, "enter.S");
+static_assert(offsetof(struct green_defer, fn) == D_FN, "enter.S");
+static_assert(offsetof(struct green_defer, args) == D_ARGS, "enter.S");
+static_assert(offsetof(struct green_scope, pending) == 0, "enter.S");
 
 #endif /* !__ASSEMBLER__ */
 #endif /* GREEN_INTERNAL_H */

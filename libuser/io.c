@@ -65,6 +65,9 @@ static void complete(struct green_worker *w, struct green *t, int res)
 	t->io.busy = false;
 	green_timer_del(w, t);
 	t->ret = res == -ECANCELED && t->io.cancelled ? -ETIMEDOUT : res;
+	/* What was done before it could be cancelled is not thrown away. */
+	if (res == -ECANCELED || res == -EINTR)
+		green_cancel_point(t);
 	green_ready(t);
 }
 
@@ -117,7 +120,7 @@ bool green_uring_poll(struct green_worker *w, bool wait, uint64_t until)
 	return true;
 }
 
-/* The deadline of @t has come; its operation's CQE still has to. */
+/* @t is to wait no longer; its operation's CQE still has to come. */
 void green_uring_cancel(struct green_worker *w, struct green *t)
 {
 	struct io_uring_sqe *sqe = get_sqe(w->uring);
@@ -139,6 +142,9 @@ static struct io_uring_sqe *begin(int *err)
 	struct green *t = w->current;
 	struct io_uring_sqe *sqe;
 
+	*err = -ECANCELED;
+	if (green_cancel_point(t))
+		return NULL;
 	*err = -ETIMEDOUT;
 	if (t->deadline && t->deadline <= green_now_ns())
 		return NULL;
@@ -280,8 +286,8 @@ DO(long, openat, int dir, const char *path, int flags, mode_t mode)
 }
 
 /*
- * Closing is what a deferred call does, perhaps because the deadline came: it
- * is done in any case.
+ * Closing is what a deferred call does, perhaps because the deadline came or the
+ * thread was cancelled: it is done in any case.
  */
 DO(long, close, int fd)
 {
@@ -295,6 +301,7 @@ DO(long, close, int fd)
 	sqe = begin(&err);
 	if (sqe) {
 		io_uring_prep_close(sqe, fd);
+		t->io.anyway = true;
 		ret = finish(sqe);
 	} else {
 		ret = close(fd) ? -errno : 0;

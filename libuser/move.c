@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Moving a stack: prove, collect, move, adjust. Nothing is touched before the
- * proof is whole; from the backend's move on nothing can fail.
+ * proof is whole; from the backend's move on nothing can fail. Stacks below the
+ * crossover are copied, larger ones have their pages moved.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -50,12 +51,39 @@ static void touch_pages(uintptr_t lo, uintptr_t hi)
 		*(volatile const char *)lo;
 }
 
-static int commit(struct green_worker *w, struct green *t, struct green_slot *slot,
-		  const struct green_proof *p)
+/* The stack is at its new place: adjust what points to it from outside. */
+static void settle(struct green *t, struct green_slot *slot,
+		   const struct green_proof *p, long delta)
 {
-	long delta = (long)(slot->hi - p->hi);
+	green_adjust_defers(t, p->base, p->hi, delta);
+	if (t->try)
+		t->try = (void *)((uintptr_t)t->try + delta);
+	t->sp += delta;
+	green_stack_set(t, slot);
+	t->moves++;
+}
+
+/* Into pages that are there, and the old ones stay for the next: no call. */
+static void copy_stack(struct green_worker *w, const struct green_proof *p, long delta)
+{
+	uint64_t *words = (uint64_t *)(p->base + delta);
+	size_t i, n = (p->hi - p->base) / 512 + 1;
+
+	memcpy((void *)(p->sp + delta), (const void *)p->sp, p->hi - p->sp);
+	for (i = 0; i < n; i++) {
+		uint64_t bits = p->bits[i];
+
+		for (; bits; bits &= bits - 1)
+			if (!skipped(w))
+				words[i * 64 + __builtin_ctzll(bits)] += delta;
+	}
+}
+
+/* By the backend, which seals the old pages. All or nothing. */
+static int move_pages(struct green_worker *w, const struct green_proof *p,
+		      struct green_slot *old, long delta)
+{
 	struct green_relocs r = { .delta = delta };
-	struct green_slot *old = t->slot;
 	uint32_t *list, nr, i;
 	int err;
 
@@ -69,30 +97,39 @@ static int commit(struct green_worker *w, struct green *t, struct green_slot *sl
 	if (!err) {
 		for (i = r.nr; i < nr; i++)
 			((uint64_t *)(p->base + delta))[list[i]] += delta;
-		green_adjust_defers(t, p->base, p->hi, delta);
-		t->sp += delta;
-		green_stack_set(t, slot);
-		t->moves++;
-		w->stats.words_adjusted += nr;
-		w->stats.moved_bytes += p->hi - p->base;
 		/* What lies below the moved pages is dead, and goes too. */
 		if (p->base > old->lo)
 			w->backend->seal(old->lo, p->base - old->lo);
 		old->sealed = true;
-		green_slot_put(w, old);
 	}
 	free(list);
 	return err;
 }
 
-static void count_move(struct green_worker *w, const struct green *t)
+static int commit(struct green_worker *w, struct green *t, struct green_slot *slot,
+		  const struct green_proof *p, bool copy)
 {
-	if (w->backend == &green_backend_module)
+	long delta = (long)(slot->hi - p->hi);
+	struct green_slot *old = t->slot;
+	int err = 0;
+
+	if (copy)
+		copy_stack(w, p, delta);
+	else
+		err = move_pages(w, p, old, delta);
+	if (err)
+		return err;
+	settle(t, slot, p, delta);
+	green_slot_put(w, old);
+	w->stats.words_adjusted += p->nr;
+	w->stats.moved_bytes += p->hi - p->sp;
+	if (!copy && w->backend == &green_backend_module)
 		w->stats.moves_kernel++;
 	else
 		w->stats.moves_copy++;
 	if (t->io.busy)
 		w->stats.moves_io++;
+	return 0;
 }
 
 /* @size: bytes of the new slot, 0: as the old. */
@@ -102,6 +139,7 @@ int green_move(struct green_worker *w, struct green *t, size_t size,
 	struct green_nomove own;
 	struct green_slot *slot;
 	struct green_proof p;
+	bool copy;
 	int err;
 
 	if (!why)
@@ -114,17 +152,17 @@ int green_move(struct green_worker *w, struct green *t, size_t size,
 		green_count_refusal(w, why);
 	if (err)
 		return err;
-	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, true);
+	copy = !w->debug.seal && p.hi - p.sp < w->crossover;
+	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, !copy);
 	err = -ENOMEM;
 	if (!slot)
 		goto out;
 	err = -ENOSPC;
 	if (slot->hi - slot->lo < p.hi - p.base + GREEN_SLACK)
 		goto err_slot;
-	err = commit(w, t, slot, &p);
+	err = commit(w, t, slot, &p, copy);
 	if (err)
 		goto err_slot;
-	count_move(w, t);
 	goto out;
 
 err_slot:
@@ -155,12 +193,29 @@ void green_after(struct green_worker *w)
 }
 
 /*
- * An entry check found less than @need bytes and the slack left. Without a
- * larger stack the call goes on as long as there is room at all; the sealed
- * page ends what goes beyond.
+ * Debugging: with move=entry every entry check comes here. True: there was
+ * room enough, the stack need not grow.
  */
-void green_do_stack_grow(uint64_t need);
-void green_do_stack_grow(uint64_t need)
+static bool entry_check_only(struct green_worker *w, struct green *t, uint64_t need)
+{
+	static unsigned int nr;
+	size_t room = t->sp - t->lo;
+
+	if (!w->debug.move_entry || room < GREEN_SLACK || room - GREEN_SLACK < need)
+		return false;
+	if (++nr % w->debug.move_entry == 0)
+		green_move(w, t, 0, NULL);
+	return true;
+}
+
+/*
+ * An entry check found less than @need bytes and the slack left, of which the
+ * caller takes @taken at once. Without a larger stack the call goes on as long
+ * as there is room for those: the rest is a guess, and what goes beyond meets
+ * the sealed page.
+ */
+void green_do_stack_grow(uint64_t need, uint64_t taken);
+void green_do_stack_grow(uint64_t need, uint64_t taken)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
@@ -168,12 +223,14 @@ void green_do_stack_grow(uint64_t need)
 	size_t used = t->hi - t->sp, size = 2UL << t->slot->order;
 	int err;
 
+	if (entry_check_only(w, t, need))
+		return;
 	while (size < used + need + 2 * GREEN_SLACK + GREEN_PAGE)
 		size *= 2;
 	err = green_move(w, t, size, &why);
 	if (!err)
 		return;
-	if (t->sp - t->lo > (need ? GREEN_SLACK : GREEN_SLACK / 4))
+	if (t->sp - t->lo > taken + (need > taken ? GREEN_SLACK : GREEN_SLACK / 4))
 		return;
 	if (err == -EBUSY)
 		green_die(t, "its stack of %zu bytes is full and may not move: %s %s",

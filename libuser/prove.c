@@ -32,26 +32,69 @@ static bool on_stack(const struct green_proof *p, uintptr_t addr, size_t size)
 	       addr % 8 == 0;
 }
 
+/* May this untyped word be a live address of the stack? */
+static bool looks_live(const struct green_proof *p, uintptr_t value)
+{
+	return value - p->sp < p->hi - p->sp;
+}
+
+static int prove_ambiguous(struct green *t, const struct green_proof *p, uintptr_t addr,
+			   uint32_t n, const void *ret, struct green_nomove *why)
+{
+	const uintptr_t *word = (const uintptr_t *)addr;
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		if (looks_live(p, word[i]) &&
+		    !green_word_in_record(t, (uintptr_t)&word[i]))
+			return green_refuse(why, GREEN_NOMOVE_AMBIGUOUS, ret);
+	return 0;
+}
+
+/* Large buffers hardly ever hold such a word: rule them out eight at a time. */
+static uint32_t skip_dead(const struct green_proof *p, const uintptr_t *word, uint32_t n)
+{
+	uint32_t i, j;
+
+	for (i = 0; i + 8 <= n; i += 8) {
+		bool any = false;
+
+		for (j = 0; j < 8; j++)
+			any |= looks_live(p, word[i + j]);
+		if (any)
+			break;
+	}
+	return i;
+}
+
 static int prove_local(struct green *t, struct green_proof *p, const struct frame *f,
 		       const struct green_map_local *l, struct green_nomove *why)
 {
 	const uint32_t *bits = green_map_bitmap(l);
 	uintptr_t addr = (l->base == GREEN_BASE_RBP ? f->rbp : f->rsp) + l->offset;
 	uint32_t i, n = l->size / 8, at = 0;
+	int err;
 
+	if (l->period == 1 && (bits[0] & 3) == GREEN_WORD_SCALAR)
+		return 0;
 	if (n && !on_stack(p, addr, l->size))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+	if (l->period == 1 && (bits[0] & 3) == GREEN_WORD_AMBIGUOUS) {
+		i = skip_dead(p, (const uintptr_t *)addr, n);
+		return prove_ambiguous(t, p, addr + 8UL * i, n - i, f->ret, why);
+	}
 	for (i = 0; i < n; i++, addr += 8) {
-		uintptr_t value = *(const uintptr_t *)addr;
 		unsigned int kind = bits[at / 16] >> at % 16 * 2 & 3;
 
 		if (++at == l->period)
 			at = 0;
 		if (kind == GREEN_WORD_POINTER)
 			pointer_word(p, addr);
-		else if (kind == GREEN_WORD_AMBIGUOUS && value >= p->sp &&
-			 value < p->hi && !green_word_in_record(t, addr))
-			return green_refuse(why, GREEN_NOMOVE_AMBIGUOUS, f->ret);
+		if (kind != GREEN_WORD_AMBIGUOUS)
+			continue;
+		err = prove_ambiguous(t, p, addr, 1, f->ret, why);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -99,6 +142,11 @@ static int prove_frames(struct green *t, struct green_proof *p,
 	/* It has not begun: nothing but its argument is on the stack. */
 	if (f.ret == green_thread_start)
 		return 0;
+	/* Cancelled: as if called in the place of what it waited in. */
+	if (f.ret == (const void *)green_exit) {
+		f.ret = *(const void **)f.rsp;
+		f.rsp += 8;
+	}
 	/* The innermost function's frame pointer, as it stands in the block. */
 	pointer_word(p, (uintptr_t)&s->rbp);
 	while (f.ret != green_thread_base) {

@@ -68,6 +68,16 @@ struct green *green_park(struct green_worker *w)
 	return t;
 }
 
+void green_wake(struct green_worker *w, struct green *t)
+{
+	green_timer_del(w, t);
+	if (t->joining) {
+		t->joining->joiner = NULL;
+		t->joining = NULL;
+	}
+	green_ready(t);
+}
+
 /* A thread's timer rang: its sleep is over, or its deadline has come. */
 void green_wake_expired(struct green_worker *w, struct green *t)
 {
@@ -78,11 +88,7 @@ void green_wake_expired(struct green_worker *w, struct green *t)
 		return;
 	}
 	t->timed_out = true;
-	if (t->joining) {
-		t->joining->joiner = NULL;
-		t->joining = NULL;
-	}
-	green_ready(t);
+	green_wake(w, t);
 }
 
 static void fire_timers(struct green_worker *w)
@@ -137,7 +143,10 @@ struct green *green_schedule(struct green_worker *w)
 void green_do_green_yield(void);
 void green_do_green_yield(void)
 {
-	green_ready(green_park(green_worker));
+	struct green_worker *w = green_worker;
+
+	if (!green_cancel_point(w->current))
+		green_ready(green_park(w));
 }
 
 int green_do_green_sleep_ns(uint64_t ns);
@@ -148,6 +157,8 @@ int green_do_green_sleep_ns(uint64_t ns)
 	uint64_t at = green_now_ns() + ns;
 	int err;
 
+	if (green_cancel_point(t))
+		return -ECANCELED;
 	if (at < ns)
 		at = UINT64_MAX;
 	t->ret = 0;
@@ -221,6 +232,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 
 static void thread_free(struct green_worker *w, struct green *t)
 {
+	green_panics_free(t);
 	*t->all_link = t->all_next;
 	if (t->all_next)
 		t->all_next->all_link = t->all_link;
@@ -242,7 +254,7 @@ green_t *green_do_green_go(void (*fn)(void *), void *arg)
 	return thread_new(green_worker, NULL, fn, arg);
 }
 
-/* enter.S: the thread's function has returned. */
+/* enter.S: the thread's function has returned, or green_exit() is through. */
 void green_do_thread_exit(int ret);
 void green_do_thread_exit(int ret)
 {
@@ -256,14 +268,14 @@ void green_do_thread_exit(int ret)
 	green_slot_put(w, t->slot);
 	t->slot = NULL;
 	if (t == w->main) {
-		w->main_ret = ret;
+		w->main_ret = green_exit_status(t) ?: ret;
 		w->main_done = true;
 		return;
 	}
 	if (t->joiner) {
 		green_timer_del(w, t->joiner);
 		t->joiner->joining = NULL;
-		t->joiner->ret = 0;
+		t->joiner->ret = green_exit_status(t);
 		green_ready(t->joiner);
 		thread_free(w, t);
 	} else if (t->detached) {
@@ -282,9 +294,12 @@ int green_do_green_join(struct green *t)
 		return -EDEADLK;
 	if (!t || t->detached || t->joiner || t == w->main)
 		return -EINVAL;
+	if (green_cancel_point(self))
+		return -ECANCELED;
 	if (t->state == STATE_DONE) {
+		err = green_exit_status(t);
 		thread_free(w, t);
-		return 0;
+		return err;
 	}
 	if (self->deadline) {
 		err = green_timer_add(w, self, self->deadline);
@@ -354,6 +369,7 @@ static int worker_init(struct green_worker *w, const struct green_options *opt)
 	if (err)
 		goto err_stacks;
 	w->after = w->debug.move_call;
+	w->crossover = green_calibrate(w);
 	return 0;
 
 err_stacks:

@@ -23,6 +23,9 @@
 /* Free slots of an order that may keep their pages, for quick reuse. */
 #define MAX_WARM	64
 
+/* Free slots of an order that forced moves go through in turn. */
+#define DEBUG_SLOTS	16
+
 struct free_list {
 	struct green_slot *head, **tail;
 	unsigned int nr;
@@ -138,6 +141,15 @@ static struct green_slot *slot_carve(struct green_worker *w, unsigned int order)
 	return s;
 }
 
+/*
+ * Debugging: a stack that moves to and fro between two slots would make each
+ * address that was missed right again with every other move.
+ */
+static bool many_slots(const struct green_worker *w)
+{
+	return w->debug.move_entry || w->debug.move_call;
+}
+
 struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold)
 {
 	unsigned int order = order_of(size);
@@ -147,10 +159,14 @@ struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold
 		return NULL;
 	if (!cold)
 		s = list_get(&arena.warm[order]);
+	if (!s && (!many_slots(w) || arena.cold[order].nr >= DEBUG_SLOTS))
+		s = list_get(&arena.cold[order]);
+	if (!s)
+		s = slot_carve(w, order);
 	if (!s)
 		s = list_get(&arena.cold[order]);
 	if (!s)
-		return slot_carve(w, order);
+		return NULL;
 	if (s->sealed) {
 		if (w->backend->reset(s->lo, s->hi - s->lo)) {
 			list_put(&arena.cold[order], s);
@@ -186,4 +202,7 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 	t->lo = slot->lo;
 	t->hi = slot->hi;
 	t->limit = slot->lo + GREEN_SLACK;
+	/* Debugging: every entry check is to call green_stack_grow(). */
+	if (green_worker->debug.move_entry)
+		t->limit = UINTPTR_MAX;
 }

@@ -356,6 +356,7 @@ static void touch_old(void *arg)
 
 TEST_SIGNAL(the_old_stack_is_gone, SIGSEGV)
 {
+	setenv("GREEN_DEBUG", "seal", 1);
 	run(touch_old, NULL);
 }
 
@@ -423,26 +424,71 @@ static void overflow(void *arg)
 	*(long *)arg = for_ever(0);
 }
 
-TEST(a_stack_that_is_full_ends_the_process_with_one_line)
+static int *kept;
+
+static void NOINLINE large_frame(volatile char *fill)
 {
-	char line[256] = "";
+	char big[24 << 10];
+
+	KEEP(big);
+	memset(big + (8 << 10), *fill, 400);
+	KEEP(big);
+}
+
+/* Its stack may not move, and the frame is larger than what is left of it. */
+static void jump_over(void *arg)
+{
+	int local = 1;
+	char fill = 1;
+
+	kept = &local;
+	large_frame(&fill);
+	kept = NULL;
+}
+
+static int start_small(void *arg)
+{
+	static const struct green_attr small = { .name = "small", .stack_size = 16 << 10 };
+
+	return green_join(green_go_opt(&small, jump_over, arg));
+}
+
+/* What a child that is to die prints last, and that SIGABRT ends it. */
+static bool dies_with(const char *line, int (*fn)(void *), void *arg)
+{
+	char said[256] = "";
 	int fd[2], status;
 	pid_t pid;
-	long r;
 
-	ASSERT_EQ(0, pipe(fd));
+	if (pipe(fd))
+		return false;
 	pid = fork();
 	if (!pid) {
 		dup2(fd[1], STDERR_FILENO);
-		run(overflow, &r);
+		green_run(NULL, fn, arg);
 		_exit(0);
 	}
 	close(fd[1]);
-	EXPECT_LT(0, read(fd[0], line, sizeof(line) - 1));
-	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	EXPECT_STREQ("green: thread 2 (unnamed): its stack of 16773120 bytes is "
-		     "full: it has reached max_stack\n", line);
+	if (read(fd[0], said, sizeof(said) - 1) < 0 || waitpid(pid, &status, 0) != pid)
+		return false;
+	close(fd[0]);
+	if (strcmp(said, line))
+		fprintf(stderr, "# %s", said);
+	return !strcmp(said, line) && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+TEST(a_stack_that_is_full_ends_the_process_with_one_line)
+{
+	struct go g = { overflow, malloc(sizeof(long)) };
+
+	EXPECT_TRUE(dies_with("green: thread 2 (unnamed): its stack of 16773120 bytes is "
+			      "full: it has reached max_stack\n", go_and_join, &g));
+}
+
+TEST(a_large_frame_does_not_jump_over_the_seal)
+{
+	EXPECT_TRUE(dies_with("green: thread 2 (small): its stack of 12288 bytes is full "
+			      "and may not move: ESCAPED jump_over\n", start_small, NULL));
 }
 
 TEST_HARNESS_MAIN

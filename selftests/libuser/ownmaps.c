@@ -7,6 +7,7 @@
 #include <green.h>
 #include <green_ptrmap.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -143,6 +144,7 @@ TEST(a_map_that_misses_a_word_is_noticed)
 	int status;
 
 	if (!pid) {
+		setenv("GREEN_DEBUG", "seal", 1);
 		run_with(0, true);
 		_exit(0);
 	}

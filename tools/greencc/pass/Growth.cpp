@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 //
-// The test of the stack on entry: if (rsp < limit + need) green_stack_grow(need)
+// The test of the stack on entry:
+//	if (rsp < limit + need) green_stack_grow(need, taken)
+// Need is what calls may take, mostly a guess; taken, a part of it, is what the
+// code is about to take for itself, in one step that may pass the guard page.
 #include "Green.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/InlineAsm.h"
@@ -38,16 +41,24 @@ static uint64_t callNeed(const CallBase &CB) {
   return options().AllMapped ? 0 : UncheckedNeed;
 }
 
-static uint64_t need(const Function &F) {
-  uint64_t Need = 0, Body = 0;
+struct Room {
+  uint64_t Need = 0, Taken = 0;
+};
+
+static Room room(const Function &F) {
+  Room R;
+  uint64_t Body = 0;
   for (const Instruction &I : instructions(F))
     if (auto *CB = dyn_cast<CallBase>(&I)) {
-      Need = std::max(Need, callNeed(*CB));
+      R.Need = std::max(R.Need, callNeed(*CB));
       // A thunk tests for its body's frame as well.
-      if (const Function *C = CB->getCalledFunction(); C && isSplitBody(*C))
-        Body = frameRoom(*C) + need(*C);
+      if (const Function *C = CB->getCalledFunction(); C && isSplitBody(*C)) {
+        R.Taken = frameRoom(*C);
+        Body = R.Taken + room(*C).Need;
+      }
     }
-  return std::max(Need, Body);
+  R.Need = std::max(R.Need, Body);
+  return R;
 }
 
 uint64_t bytesOfLocals(const Function &F) {
@@ -115,15 +126,16 @@ static Value *stackIsShort(IRBuilder<> &B, Value *Need) {
                       false);
 }
 
-static void checkBefore(Instruction *At, Value *Need) {
+static void checkBefore(Instruction *At, Value *Need, Value *Taken) {
   Module &M = *At->getModule();
   LLVMContext &C = M.getContext();
   IRBuilder<> B(At);
   Value *Short = stackIsShort(B, Need);
   Instruction *Cold = SplitBlockAndInsertIfThen(
       Short, At, false, MDBuilder(C).createBranchWeights(1, 1u << 20));
-  FunctionCallee Grow = M.getOrInsertFunction("green_stack_grow", Type::getVoidTy(C),
-                                              Type::getInt64Ty(C));
+  FunctionCallee Grow =
+      M.getOrInsertFunction("green_stack_grow", Type::getVoidTy(C), Type::getInt64Ty(C),
+                            Type::getInt64Ty(C));
   // The dynamic linker would need stack of its own here.
   if (auto *F = dyn_cast<Function>(Grow.getCallee()))
     F->addFnAttr(Attribute::NonLazyBind);
@@ -131,11 +143,11 @@ static void checkBefore(Instruction *At, Value *Need) {
   // Calls need a place in the source if their function has one.
   if (DISubprogram *SP = At->getFunction()->getSubprogram())
     CB.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
-  CB.CreateCall(Grow, {Need});
+  CB.CreateCall(Grow, {Need, Taken});
 }
 
 void insertGrowthCheck(Function &F) {
-  uint64_t Need = need(F);
+  Room R = room(F);
   // alloca() and variable-length arrays take their room at once.
   SmallVector<AllocaInst *, 4> Dynamic;
   for (Instruction &I : instructions(F))
@@ -146,7 +158,8 @@ void insertGrowthCheck(Function &F) {
     const DataLayout &DL = F.getParent()->getDataLayout();
     Value *N = B.CreateZExtOrTrunc(A->getArraySize(), B.getInt64Ty());
     N = B.CreateMul(N, B.getInt64(DL.getTypeAllocSize(A->getAllocatedType())));
-    checkBefore(A, B.CreateAdd(N, B.getInt64(Need + A->getAlign().value() + 64)));
+    Value *Taken = B.CreateAdd(N, B.getInt64(A->getAlign().value() + 64));
+    checkBefore(A, B.CreateAdd(Taken, B.getInt64(R.Need)), Taken);
   }
   BasicBlock &Entry = F.getEntryBlock();
   Instruction *At = &*Entry.getFirstNonPHIOrDbgOrAlloca();
@@ -157,7 +170,8 @@ void insertGrowthCheck(Function &F) {
       break;
     At = At->getNextNode();
   }
-  checkBefore(At, ConstantInt::get(Type::getInt64Ty(F.getContext()), Need));
+  Type *I64 = Type::getInt64Ty(F.getContext());
+  checkBefore(At, ConstantInt::get(I64, R.Need), ConstantInt::get(I64, R.Taken));
 }
 
 } // namespace greenpass

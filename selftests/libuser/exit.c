@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Deferred calls: at the end of their scope, and by green_exit(). Built by
+ * greencc; run as it is, and by moves.sh with a move in every runtime call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <green.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define NOINLINE __attribute__((noinline))
+
+/* The whole array has to be in memory. */
+#define KEEP(array) __asm__ volatile("" : "+m"(array))
+
+static char notes[256];
+static size_t nr_notes;
+
+static void note(int c)
+{
+	if (nr_notes < sizeof(notes) - 1)
+		notes[nr_notes++] = c;
+}
+
+static int refused;
+
+static void NOINLINE move_me(void)
+{
+	struct green_nomove why = { 0 };
+
+	if (green_stack_move(green_self(), 0, &why) == -EBUSY) {
+		refused++;
+		fprintf(stderr, "# refused: %s %s\n", green_nomove_name(why.reason),
+			why.function);
+	}
+}
+
+struct go {
+	void (*fn)(void *);
+	void *arg;
+};
+
+static int go_and_join(void *arg)
+{
+	struct go *g = arg;
+
+	return green_join(green_go(g->fn, g->arg));
+}
+
+static int run(void (*fn)(void *), void *arg)
+{
+	struct go g = { fn, arg };
+
+	memset(notes, 0, sizeof(notes));
+	nr_notes = 0;
+	refused = 0;
+	return green_run(NULL, go_and_join, &g);
+}
+
+/* ---- the end of a scope ----------------------------------------------- */
+
+static void note_and_move(int c)
+{
+	move_me();
+	green_yield();
+	note(c);
+}
+
+static void leave_scopes(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note_and_move, 'a');
+	green_defer(note_and_move, 'b');
+	{
+		GREEN_SCOPE;
+		green_defer(note_and_move, 'c');
+		green_defer(note_and_move, 'd');
+		note('-');
+	}
+	note('+');
+	green_defer(note_and_move, 'e');
+}
+
+TEST(scopes_are_left_while_their_stack_moves)
+{
+	EXPECT_EQ(0, run(leave_scopes, NULL));
+	EXPECT_STREQ("-dc+eba", notes);
+	EXPECT_EQ(0, refused);
+}
+
+static void six(int *a, long b, int *c, uintptr_t d, const char *e, unsigned char f)
+{
+	*a = *a == 1 && b == -2 && *c == 3 && e && !strcmp(e, "five") && f == 6;
+	*c = (int)(d & 7);
+}
+
+static void NOINLINE six_arguments(int *result, uintptr_t number)
+{
+	int a = 1, c = 3;
+	char e[8] = "five";
+
+	{
+		GREEN_SCOPE;
+		green_defer(six, &a, -2L, &c, number, e, (unsigned char)6);
+		move_me();
+	}
+	*result = a && c == 5;
+}
+
+static void six_arguments_thread(void *arg)
+{
+	struct green_stack_info info;
+
+	/* The number looks like an address of this stack. */
+	green_stack_info(green_self(), &info);
+	six_arguments(arg, info.hi - 64 + 5);
+}
+
+TEST(six_arguments_keep_their_kinds)
+{
+	int result = 0;
+
+	EXPECT_EQ(0, run(six_arguments_thread, &result));
+	EXPECT_EQ(1, result);
+	EXPECT_EQ(0, refused);
+}
+
+static void defer_more(int c)
+{
+	GREEN_SCOPE;
+	green_defer(note_and_move, c + 1);
+	note(c);
+}
+
+static void defers_that_defer(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(defer_more, 'x');
+	green_defer(defer_more, 'a');
+}
+
+TEST(a_deferred_function_defers)
+{
+	EXPECT_EQ(0, run(defers_that_defer, NULL));
+	EXPECT_STREQ("abxy", notes);
+	EXPECT_EQ(0, refused);
+}
+
+/* ---- green_exit ------------------------------------------------------- */
+
+static void NOINLINE exit_below(int depth)
+{
+	GREEN_SCOPE;
+	green_defer(note_and_move, '0' + depth);
+	if (!depth)
+		green_exit();
+	exit_below(depth - 1);
+	note('!');
+}
+
+static void exit_from_depth(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note, 'z');
+	exit_below(9);
+	note('!');
+}
+
+TEST(exit_runs_all_defers_newest_first)
+{
+	EXPECT_EQ(0, run(exit_from_depth, NULL));
+	EXPECT_STREQ("0123456789z", notes);
+	EXPECT_EQ(0, refused);
+}
+
+static int exit_main(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note, 'm');
+	if (!arg)
+		green_exit();
+	return 7;
+}
+
+TEST(exit_in_main_makes_run_return_0)
+{
+	nr_notes = 0;
+	EXPECT_EQ(0, green_run(NULL, exit_main, NULL));
+	EXPECT_EQ(7, green_run(NULL, exit_main, notes));
+	EXPECT_EQ(2, nr_notes);
+}
+
+static void exit_again(int c)
+{
+	note(c);
+	green_exit();
+}
+
+static void exit_in_defers(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note, 'a');
+	green_defer(exit_again, 'b');
+	green_defer(exit_again, 'c');
+	{
+		GREEN_SCOPE;
+		green_defer(note, 'd');
+		/* Its scope is being left when it exits. */
+		green_defer(exit_again, 'e');
+	}
+	note('!');
+}
+
+TEST(deferred_functions_exit)
+{
+	EXPECT_EQ(0, run(exit_in_defers, NULL));
+	EXPECT_STREQ("edcba", notes);
+}
+
+static void defer_exit(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note, 'b');
+	green_defer(green_exit);
+	green_defer(note, 'a');
+}
+
+TEST(exit_itself_is_deferred)
+{
+	EXPECT_EQ(0, run(defer_exit, NULL));
+	EXPECT_STREQ("ab", notes);
+}
+
+/* ---- pointers --------------------------------------------------------- */
+
+#define BIG (4096 / sizeof(int) + 40)
+
+static long checked;
+
+/* Takes stack, so that it grows when it is called at depth. */
+static void NOINLINE check_big(int *p, int n)
+{
+	char room[6000];
+	size_t i;
+
+	memset(room, 1, sizeof(room));
+	KEEP(room);
+	move_me();
+	for (i = 0; i < BIG; i++)
+		if (p[i] != n)
+			return;
+	checked += room[0];
+}
+
+static void NOINLINE big_below(int depth)
+{
+	struct green_defer rec;
+	int big[BIG];
+	size_t i;
+
+	KEEP(big);
+	for (i = 0; i < BIG; i++)
+		big[i] = depth;
+	{
+		GREEN_SCOPE;
+		/* Records on the stack and in the heap, mixed. */
+		if (depth % 3)
+			green_defer_at(&rec, check_big, big, depth);
+		else
+			green_defer(check_big, big, depth);
+		if (!depth)
+			green_exit();
+		big_below(depth - 1);
+	}
+	KEEP(big);
+}
+
+static void big_thread(void *arg)
+{
+	big_below((int)(intptr_t)arg);
+}
+
+/* Go's TestDeferPtrsGoexit, and TestDeferHeapAndStack. */
+TEST(pointers_to_locals_at_100_depths)
+{
+	long depth;
+
+	for (depth = 0; depth < 100; depth += 11) {
+		checked = 0;
+		EXPECT_EQ(0, run(big_thread, (void *)depth));
+		EXPECT_EQ(depth + 1, checked);
+		EXPECT_EQ(0, refused);
+	}
+}
+
+static void add(int *sum, const int *n)
+{
+	*sum += *n;
+}
+
+static void last(const int *sum, int *result)
+{
+	*result = *sum;
+}
+
+static void NOINLINE chain(int *sum, int n)
+{
+	struct green_defer rec;
+	int mine = n;
+
+	GREEN_SCOPE;
+	green_defer_at(&rec, add, sum, &mine);
+	if (!n)
+		green_exit();
+	green_yield();
+	chain(sum, n - 1);
+}
+
+static void chain_thread(void *arg)
+{
+	int sum = 0;
+
+	GREEN_SCOPE;
+	green_defer(last, &sum, (int *)arg);
+	chain(&sum, 1000);
+}
+
+TEST(a_thousand_records_on_the_stack)
+{
+	int result = 0;
+
+	EXPECT_EQ(0, run(chain_thread, &result));
+	EXPECT_EQ(1000 * 1001 / 2, result);
+}
+
+/* ---- with others ------------------------------------------------------ */
+
+static void close_deferred(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(green_close, *(int *)arg);
+	green_exit();
+}
+
+TEST(a_runtime_call_is_deferred)
+{
+	int fd = open("/dev/null", O_RDONLY);
+
+	EXPECT_EQ(0, run(close_deferred, &fd));
+	EXPECT_EQ(-1, fcntl(fd, F_GETFD));
+	EXPECT_EQ(EBADF, errno);
+}
+
+static void moves_after_foreign(void *arg)
+{
+	{
+		GREEN_SCOPE;
+		green_defer(free, arg);
+	}
+	move_me();
+}
+
+TEST(a_foreign_defer_that_has_run_does_not_stop_moves)
+{
+	EXPECT_EQ(0, run(moves_after_foreign, malloc(1)));
+	EXPECT_EQ(0, refused);
+}
+
+static int abandon(void *arg)
+{
+	green_t *t = green_go(arg, NULL);
+
+	green_yield();
+	return t ? 3 : -1;
+}
+
+static void sleep_deferred(void)
+{
+	note('s');
+	green_sleep_ns(3600000000000ull);
+	note('!');
+}
+
+static void sleeps_in_its_exit(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note, '!');
+	green_defer(sleep_deferred);
+	green_exit();
+}
+
+TEST(a_thread_is_abandoned_in_its_exit)
+{
+	memset(notes, 0, sizeof(notes));
+	nr_notes = 0;
+	EXPECT_EQ(3, green_run(NULL, abandon, sleeps_in_its_exit));
+	EXPECT_STREQ("s", notes);
+}
+
+#ifdef __STDC_DEFER_TS25755__
+#include <stddefer.h>
+
+static void with_keyword(void *arg)
+{
+	GREEN_SCOPE;
+	green_defer(note_and_move, 'd');
+	defer note_and_move('c');
+	{
+		defer note('b');
+		GREEN_SCOPE;
+		green_defer(note_and_move, 'a');
+	}
+}
+
+TEST(the_keyword_mixes_with_scopes)
+{
+	EXPECT_EQ(0, run(with_keyword, NULL));
+	EXPECT_STREQ("abcd", notes);
+	EXPECT_EQ(0, refused);
+}
+#endif
+
+TEST_HARNESS_MAIN
