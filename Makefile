@@ -64,6 +64,9 @@ demo: all	## show it all in a virtual machine
 demo-native: libuser greencc httpd	## show the library on this machine, without the module
 	$(Q)tools/demo/run native
 
+bench-growth: libuser greencc	## time the growth of a fresh thread's stack, against Go
+	$(Q)tools/bench/growth
+
 check-style: $(MODULES)	## run checkpatch, and sparse and shellcheck where installed
 	$(Q)$(CHECKPATCH) --strict -f include/uapi/linux/green.h \
 		$(filter-out kmod/trace.h,$(wildcard kmod/*.[ch]))
@@ -91,5 +94,5 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
-.PHONY: test test-native test-vm demo demo-native check-style
+.PHONY: test test-native test-vm demo demo-native bench-growth check-style
 .PHONY: install modules_install clean
