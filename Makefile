@@ -58,6 +58,10 @@ test-native: libuser greencc selftests	## run the tests that need no module
 test-vm: selftests modules	## run the tests in a virtual machine of each kernel
 	$(Q)selftests/test $(KERNELS)
 
+test-real: libuser greencc	## run unchanged real code and csmith under forced moves
+	$(Q)tools/setup/run real
+	$(Q)selftests/real/run.sh
+
 demo: all	## show it all in a virtual machine
 	$(Q)tools/demo/run vm
 
@@ -75,7 +79,7 @@ check-style: $(MODULES)	## run checkpatch, and sparse and shellcheck where insta
 		$(MAKE) -C $(CACHE)/linux-6.12/build M=$(OUT)/kmod-6.12 C=2 \
 		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	$(Q)! command -v shellcheck >/dev/null || \
-		shellcheck $$(grep -rlE '^#!/bin/(ba|busybox )?sh' .ci selftests tools)
+		shellcheck -x -P SCRIPTDIR $$(grep -rlE '^#!/bin/(ba|busybox )?sh' .ci selftests tools)
 
 install: libuser greencc	## install libgreen and greencc in DESTDIR/PREFIX
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include include/green*.h
@@ -94,5 +98,5 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
-.PHONY: test test-native test-vm demo demo-native bench-growth check-style
+.PHONY: test test-native test-vm test-real demo demo-native bench-growth check-style
 .PHONY: install modules_install clean

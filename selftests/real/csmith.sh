@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# usage: csmith.sh [count] [first seed]
+# Random programs by csmith: what they print with the stack moved in every
+# entry check must be what clang's print. One test for each batch of 10 seeds
+# at the LEVELS; then the same with an adjustment in 200 left out, which must
+# show in most: by the output, a crash, or refusals. KEEP is a directory for
+# programs that fail. Prints TAP.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+count=${1:-20}
+seed=${2:-1}
+batch=10
+: "${LEVELS:=-O0 -O1 -O2 -Os}"
+keep=${KEEP:-}
+
+for tool in csmith "$ref"; do
+	command -v "$tool" >/dev/null || { echo "1..0 # SKIP no $tool"; exit 0; }
+done
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+cd "$dir" || exit 1
+build_wrapper "$dir" || exit 1
+include=-I${CSMITH_HOME:-/usr}/include/csmith
+
+options() { # level, as in -O2,-fno-inline
+	echo "$1" | tr , ' '
+}
+
+# A program and what it must say. Fails for those that take too long.
+reference() { # seed level
+	# shellcheck disable=SC2046
+	"$ref" -w $(options "$2") "$include" "$1.c" -o "ref$2" && timeout 2 "./ref$2" >"want$2"
+}
+
+build() { # seed level
+	# shellcheck disable=SC2046,SC2086
+	timeout 120 "$cc" -w $(options "$2") "$include" "$1.c" $on_green -o "green$2"
+}
+
+run_moved() { # level debug-words
+	# One in seven, if every one takes too long.
+	for every in 1 7 997; do
+		rm -f stats
+		status=0
+		GREEN_REAL_STATS=stats GREEN_DEBUG=move=entry:$every$2 \
+			timeout 20 "./green$1" >got 2>errors || status=$?
+		[ $status = 124 ] || break
+	done
+	return "$status"
+}
+
+same() { # level
+	[ "$status" = 0 ] && cmp -s got "want$1"
+}
+
+complain() { # seed level
+	echo "# seed $1 $2: status $status $(head -n 1 errors)"
+	[ -z "$keep" ] || cp "$1.c" "$keep/csmith$1$2.c"
+}
+
+# A mutated run is of worth only if there was an adjustment to leave out. A frame
+# whose rbp was not adjusted may never use it; then no proof gets past it.
+mutate() { # level
+	[ "$(words stats)" -ge 400 ] || return
+	before=$(refusals stats)
+	mutants=$((mutants + 1))
+	run_moved "$1" ,skip=200 2>/dev/null
+	same "$1" && [ "$(refusals stats)" = "$before" ] || caught=$((caught + 1))
+}
+
+mutants=0
+caught=0
+programs=0
+left=$count
+while [ "$left" -gt 0 ]; do
+	n=$((left < batch ? left : batch))
+	first=$seed
+	bad=0
+	: >all-stats
+	while [ $n -gt 0 ]; do
+		csmith --seed "$seed" --output "$seed.c" >/dev/null || exit 1
+		for level in $LEVELS; do
+			reference "$seed" "$level" || continue
+			if ! build "$seed" "$level" 2>errors; then
+				status=build
+				complain "$seed" "$level"
+				bad=$((bad + 1))
+				continue
+			fi
+			programs=$((programs + 1))
+			run_moved "$level" ""
+			if ! same "$level"; then
+				complain "$seed" "$level"
+				bad=$((bad + 1))
+				continue
+			fi
+			cat stats >>all-stats
+			mutate "$level"
+		done
+		rm -f "$seed.c"
+		seed=$((seed + 1))
+		n=$((n - 1))
+		left=$((left - 1))
+	done
+	report $bad "csmith $first to $((seed - 1)): $(moves all-stats) moves, \
+$(words all-stats) pointers, $(refusals all-stats) refusals, $bad mismatches"
+done
+echo "# $programs programs ran; $caught of $mutants mutated runs were wrong"
+[ "$mutants" -gt 0 ] && [ $((caught * 2)) -gt "$mutants" ]
+report $? "csmith: most runs with an adjustment in 200 left out go wrong"
+echo "1..$tests"
+[ $failed = 0 ]

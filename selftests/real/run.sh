@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# usage: run.sh [project...]
+# Unchanged C as green threads whose stack is moved in every entry check: each
+# program must print what clang's build prints. Projects: cjson, zlib, sqlite3,
+# csmith; if none is named all but sqlite3, which takes minutes to compile.
+#
+# Prints TAP, one test a project, and for csmith one a batch; the numbers of
+# moves and refusals stand in their names, the most frequent kinds of refusal in
+# comments. OPT holds compiler options (-O2), TOP how many kinds are listed.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+: "${OPT:=-O2}"
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+[ $# -gt 0 ] || set -- cjson zlib csmith
+
+# Compile for both: DIR/green/NAME.o, DIR/plain/NAME.o.
+compile() { # source... -- option...
+	local sources=() file name
+
+	while [ "$1" != -- ]; do
+		sources+=("$1")
+		shift
+	done
+	shift
+	mkdir -p green plain
+	for file in "${sources[@]}"; do
+		name=$(basename "$file" .c)
+		# shellcheck disable=SC2086
+		"$cc" -w $OPT "$@" -c "$file" -o "green/$name.o" &&
+		"$ref" -w $OPT "$@" -c "$file" -o "plain/$name.o" || return
+	done
+}
+
+link_both() { # program object...
+	local program=$1
+	shift
+
+	set -- "${@/%/.o}"
+	# shellcheck disable=SC2086
+	"$ref" "${@/#/plain/}" -lm -o "plain/$program" &&
+	"$ref" "${@/#/green/}" $on_green -lm -o "green/$program"
+}
+
+# Same output and status. The input is this one's; EVERY as in move=entry:N.
+compare() { # program argument...
+	local program=$1 want=0 status=0
+	shift
+
+	cat >in
+	"plain/$program" "$@" <in >want 2>&1 || want=$?
+	GREEN_REAL_STATS=stats GREEN_DEBUG=move=entry:${EVERY:-1} \
+		timeout 100 "green/$program" "$@" <in >got 2>&1 || status=$?
+	[ "$status" = "$want" ] && cmp want got && return
+	echo "# $program $*: status $status, should be $want: $(tail -n 1 got | head -c 200)" >&2
+	return 1
+}
+
+# The test programs of its own makefile.
+cjson() {
+	local source=$cache/cjson/source bad=0 file name objects
+
+	# Unity without setjmp, which no stack can be moved under.
+	set -- -DUNITY_EXCLUDE_SETJMP_H -I"$source" -I"$source/tests/unity/src"
+	cp -r "$source/tests/inputs" "$source/tests/json-patch-tests" . &&
+	compile "$source/cJSON.c" "$source/cJSON_Utils.c" \
+		"$source/tests/unity/src/unity.c" "$source/test.c" -- "$@" || return
+	for file in "$source"/tests/*.c "$source/test.c"; do
+		name=$(basename "$file" .c)
+		case $name in
+		unity_setup) continue ;;
+		test) objects=cJSON ;;
+		*utils*|json_patch_tests) objects='cJSON cJSON_Utils unity' ;;
+		*) objects=unity ;;
+		esac
+		# Those with common.h have cJSON.c in them.
+		grep -q '"common.h"' "$file" && objects=${objects#cJSON }
+		# One compares 65536 numbers.
+		EVERY=1
+		[ "$name" = parse_hex4 ] && EVERY=10
+		# shellcheck disable=SC2086
+		compile "$file" -- "$@" && link_both "$name" "$name" $objects &&
+			compare "$name" </dev/null || bad=1
+	done
+	return $bad
+}
+
+zlib() {
+	local source=$cache/zlib/source bad=0 library='' file name
+
+	for file in "$source"/*.c; do
+		library="$library $(basename "$file" .c)"
+	done
+	compile "$source"/*.c "$source/test/example.c" "$source/test/minigzip.c" \
+		"$here/zlib-roundtrip.c" -- \
+		-DHAVE_UNISTD_H -DHAVE_STDARG_H -I"$source" || return
+	for name in example minigzip zlib-roundtrip; do
+		# shellcheck disable=SC2086
+		link_both $name $name $library || return
+	done
+	EVERY=1 compare example </dev/null || bad=1
+	cat "$source"/*.c >text
+	EVERY=1 compare minigzip <text || bad=1
+	plain/minigzip <text >text.gz
+	EVERY=1 compare minigzip -d <text.gz || bad=1
+	EVERY=13 compare zlib-roundtrip <text || bad=1
+	return $bad
+}
+
+# The shell, over a script.
+sqlite3() {
+	local source=$cache/sqlite3/amalgamation
+
+	compile "$source/sqlite3.c" "$source/shell.c" -- -I"$source" \
+		-DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION &&
+	link_both shell sqlite3 shell || return
+	awk -f "$here/statements.awk" </dev/null >script
+	EVERY=1 compare shell :memory: <script
+}
+
+run_project() { # name, moves that it must make at least
+	"$here/fetch" "$1" || { report 1 "$1: its source"; return; }
+	mkdir "$dir/$1" && cd "$dir/$1" || exit 1
+	: >stats
+	local status=0
+	"$1" || status=1
+	[ "$(moves stats)" -ge "$2" ] || status=1
+	report $status "$1: $(moves stats) moves, $(words stats) pointers, \
+$(refusals stats) refusals"
+	explain stats
+	cd "$dir" && rm -rf "${dir:?}/$1"
+}
+
+run_csmith() {
+	"$here/csmith.sh" "${CSMITH_COUNT:-10}" "${CSMITH_SEED:-1}" >"$dir/tap"
+	while read -r line; do
+		case $line in
+		"ok "*) report 0 "${line#ok * - }" ;;
+		"not ok "*) report 1 "${line#not ok * - }" ;;
+		"#"*) echo "$line" ;;
+		esac
+	done <"$dir/tap"
+}
+
+build_wrapper "$dir" || exit 1
+for project; do
+	case $project in
+	csmith) run_csmith ;;
+	cjson|zlib) run_project "$project" 10000 ;;
+	# Next to nothing of it can move: its output is all that this tests.
+	sqlite3) run_project sqlite3 0 ;;
+	*) echo "Bail out! unknown project $project"; exit 1 ;;
+	esac
+done
+echo "1..$tests"
+[ $failed = 0 ]
