@@ -229,7 +229,10 @@ static void cancels_reader(void *arg)
 	note('c');
 }
 
-/* Both are ready before either runs, the one that cancels first. */
+/*
+ * Both are ready before either runs. Which of them first is for the kernel to
+ * say: Linux 6.1 completes the newest first, later ones the oldest.
+ */
 static int cancel_with_result(void *arg)
 {
 	green_t *t = green_go(cancels_reader, NULL);
@@ -251,10 +254,18 @@ static int cancel_too_late(void *arg)
 
 TEST(a_result_that_has_come_is_not_lost)
 {
+	int err;
+
 	ASSERT_EQ(0, pipe(pipe_fd));
 	ASSERT_EQ(0, pipe(back_fd));
-	EXPECT_EQ(-ECANCELED, run(cancel_with_result, NULL));
-	EXPECT_STREQ("cr", notes);
+	err = run(cancel_with_result, NULL);
+	if (notes[0] == 'c') {
+		EXPECT_EQ(-ECANCELED, err);
+		EXPECT_STREQ("cr", notes);
+	} else {
+		EXPECT_EQ(0, err);
+		EXPECT_STREQ("rc!", notes);
+	}
 	EXPECT_EQ(-ECANCELED, run(cancel_too_late, NULL));
 	EXPECT_STREQ("r", notes);
 	close(pipe_fd[0]);
