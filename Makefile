@@ -71,6 +71,10 @@ demo-native: libuser greencc httpd	## show the library on this machine, without 
 bench-growth: libuser greencc	## time the growth of a fresh thread's stack, against Go
 	$(Q)tools/bench/growth
 
+bench-maps: libuser greencc	## measure what pointer maps cost, on cJSON and SQLite
+	$(Q)tools/setup/run real
+	$(Q)OUT=$(OUT) tools/bench/maps
+
 check-style: $(MODULES)	## run checkpatch, and sparse and shellcheck where installed
 	$(Q)$(CHECKPATCH) --strict -f include/uapi/linux/green.h \
 		$(filter-out kmod/trace.h,$(wildcard kmod/*.[ch]))
@@ -98,5 +102,5 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
-.PHONY: test test-native test-vm test-real demo demo-native bench-growth check-style
+.PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-maps check-style
 .PHONY: install modules_install clean

@@ -2,9 +2,13 @@
 /*
  * Pointer maps: where the stack addresses of a function are, at each call.
  *
- * greencc writes one record a function into the section green_maps; a language
- * runtime registers its own with green_ptrmap_register(). A record is a
- * sequence of little-endian 32-bit words, 4-byte aligned:
+ * They are records, 4-byte aligned, that begin with their size and a version.
+ * Those in the section green_maps of a program are found there; a language
+ * runtime registers its own with green_ptrmap_register(). Records of both
+ * versions may stand next to each other. All numbers are little-endian.
+ *
+ * A plain record describes one function, in 32-bit words, and is easy to write
+ * by hand:
  *
  *   struct green_map_func
  *   ceil(nr_args / 4) words: one byte an argument, GREEN_ARG_*
@@ -14,6 +18,34 @@
  *                       the bits of word i % period
  *   nr_safepoints times, by ascending offset:
  *                       struct green_map_safepoint, then nr_slots __s32 slots
+ *
+ * A packed record describes many functions, in a fraction of the space; greencc
+ * writes one a file. Behind its struct green_map_pack stand, without gaps,
+ * nr_funcs times (U an unsigned, S a signed LEB128 number of at most 32 bits):
+ *
+ *   4 bytes		address of the function, relative to this field
+ *   U			bytes of its code
+ *   U			flags, GREEN_MAP_*
+ *   bytes		its name, with a NUL
+ *   U nr_args, then	ceil(nr_args / 4) bytes: two bits an argument, lowest
+ *			first, GREEN_ARG_*
+ *   U nr_locals, then for each local, of those that have a word not SCALAR:
+ *	U		words << 3 | base << 2 | kind; kind is GREEN_WORD_POINTER
+ *			or GREEN_WORD_AMBIGUOUS if all its words are that,
+ *			0 if it has a bitmap
+ *	S		offset of its first byte from the base, in words
+ *	with a bitmap:	U period, then ceil(period / 4) bytes: two bits a word,
+ *			as in a plain record
+ *   U nr_slots, then	nr_slots U: the slots of all safepoints, ascending: the
+ *			first's offset from rsp at the call in words, then the
+ *			distance of each from the one before it
+ *   U nr_safepoints, then for each:
+ *	U		its return address, from the one of the safepoint before
+ *			it or from the function's start
+ *	bytes		ceil(nr_slots / 8): a bit a slot, lowest first, set if it
+ *			holds a pointer over the call
+ *
+ * and zero bytes up to a multiple of 4.
  *
  * A frame is found by the rbp chain: a mapped function keeps rbp as its frame
  * pointer. "rsp at the call" is the stack pointer just before the call
@@ -34,9 +66,10 @@
 extern "C" {
 #endif
 
-#define GREEN_MAP_VERSION 1
+#define GREEN_MAP_VERSION 1	/* a plain record */
+#define GREEN_MAP_PACKED 2	/* a packed record */
 
-/* green_map_func.flags */
+/* The flags of a function. */
 #define GREEN_MAP_VERIFIED	(1u << 0)	/* frames of it may move */
 #define GREEN_MAP_ARGS		(1u << 1)	/* the argument kinds are known */
 #define GREEN_MAP_LOCALS	(1u << 2)	/* the locals are known */
@@ -66,7 +99,7 @@ enum green_why {
 #define GREEN_WORD_AMBIGUOUS	2	/* may be either: refuse if it looks like one */
 
 /**
- * struct green_map_func - the head of a function's record
+ * struct green_map_func - the head of a plain record
  * @size:	bytes of the whole record, this head included
  * @version:	GREEN_MAP_VERSION
  * @func:	address of the function, relative to this field
@@ -117,6 +150,18 @@ struct green_map_local {
 struct green_map_safepoint {
 	uint32_t offset;
 	uint32_t nr_slots;
+};
+
+/**
+ * struct green_map_pack - the head of a packed record
+ * @size:	bytes of the whole record, this head included; a multiple of 4
+ * @version:	GREEN_MAP_PACKED
+ * @nr_funcs:	functions
+ */
+struct green_map_pack {
+	uint32_t size;
+	uint32_t version;
+	uint32_t nr_funcs;
 };
 
 /**

@@ -125,30 +125,26 @@ bool green_word_in_record(struct green *t, uintptr_t addr)
 	return false;
 }
 
-/* What kind the function itself says an argument has. */
-static unsigned int arg_kind(const struct green_map_func *f, unsigned int i)
-{
-	return i < f->nr_args ? green_map_args(f)[i] : GREEN_ARG_OTHER;
-}
-
 /*
  * The caller's macro and the function's map must agree on an argument that
  * looks like a stack address; *adjust says whether it is one.
  */
-static int prove_arg(const struct green_defer *rec, const struct green_map_func *f,
+static int prove_arg(const struct green_defer *rec, const struct green_map *f,
 		     unsigned int i, struct green_proof *p, bool *adjust,
 		     struct green_nomove *why)
 {
+	/* What the function itself says. */
+	unsigned int kind = green_map_arg(f, i);
 	bool pointer = rec->kinds >> i & 1;
 
 	*adjust = false;
 	if (!within((void *)rec->args[i], p->sp, p->hi))
 		return 0;
-	if (pointer && (rec->flags & RECORD_CLOSURE || arg_kind(f, i) == GREEN_ARG_POINTER)) {
+	if (pointer && (rec->flags & RECORD_CLOSURE || kind == GREEN_ARG_POINTER)) {
 		*adjust = true;
 		return 0;
 	}
-	if (!pointer && arg_kind(f, i) == GREEN_ARG_SCALAR)
+	if (!pointer && kind == GREEN_ARG_SCALAR)
 		return 0;
 	return green_refuse(why, GREEN_NOMOVE_AMBIGUOUS, (void *)rec->fn);
 }
@@ -170,17 +166,15 @@ static int prove_closure(const struct green_defer *rec, struct green_proof *p,
 }
 
 static int prove_function(const struct green_defer *rec, struct green_nomove *why,
-			  const struct green_map_func **map)
+			  struct green_map *f)
 {
-	const struct green_map_func *f = green_map_find((void *)rec->fn);
-
-	if (!f) {
+	if (!green_map_find((void *)rec->fn, f)) {
 		if (!green_is_code((void *)rec->fn))
 			return green_refuse(why, GREEN_NOMOVE_DEFER_UNKNOWN,
 					    (void *)rec->fn);
 		return green_refuse(why, GREEN_NOMOVE_DEFER_FOREIGN, (void *)rec->fn);
 	}
-	if (green_map_start(f) != (void *)rec->fn)
+	if (f->start != (void *)rec->fn)
 		return green_refuse(why, GREEN_NOMOVE_DEFER_UNKNOWN, (void *)rec->fn);
 	/*
 	 * Only the argument map is needed. But a function that has no map of its
@@ -188,14 +182,13 @@ static int prove_function(const struct green_defer *rec, struct green_nomove *wh
 	 */
 	if (!(f->flags & GREEN_MAP_ARGS) || !(f->flags & GREEN_MAP_LOCALS))
 		return green_refuse(why, GREEN_NOMOVE_DEFER_FOREIGN, (void *)rec->fn);
-	*map = f;
 	return 0;
 }
 
 static int prove_record(const struct green_defer *rec, struct green_proof *p,
 			bool on_stack, struct green_nomove *why)
 {
-	const struct green_map_func *f = NULL;
+	struct green_map f;
 	unsigned int i;
 	bool adjust;
 	int err;
@@ -209,7 +202,7 @@ static int prove_record(const struct green_defer *rec, struct green_proof *p,
 			return err;
 	}
 	for (i = 0; i < rec->nr_args; i++) {
-		err = prove_arg(rec, f, i, p, &adjust, why);
+		err = prove_arg(rec, &f, i, p, &adjust, why);
 		if (err)
 			return err;
 		if (adjust && on_stack)

@@ -146,6 +146,44 @@ struct green_debug {
 	unsigned int trace;
 };
 
+/* A function's map, whichever the form of its record. */
+struct green_map {
+	const char *start;
+	uint32_t code_size;
+	uint32_t flags;
+	const char *name;
+	bool packed;			/* the form of what these point to */
+	uint32_t nr_args, nr_locals, nr_slots, nr_safepoints;
+	const uint8_t *args, *locals, *slots, *safepoints;
+};
+
+/* Words of a frame in a row. */
+struct green_words {
+	int64_t offset;			/* of the first, from the base */
+	uint32_t nr;
+	uint32_t base;			/* GREEN_BASE_* */
+	uint32_t period;
+	const uint8_t *bits;		/* two a word, for period words */
+};
+
+/* A call, decoded. */
+struct green_site {
+	const void *ret;		/* its return address */
+	uint32_t flags;			/* of the function that it is in */
+	bool mapped;			/* the words are known */
+	uint32_t nr;
+	size_t max;
+	struct green_words *words;	/* its slots and locals */
+};
+
+/* The calls that were asked for last, by a hash. */
+#define GREEN_SITES 1024
+
+struct green_sites {
+	unsigned int changes;		/* of the registry, when these were asked for */
+	struct green_site site[GREEN_SITES];
+};
+
 struct green_backend;
 struct green_uring;
 
@@ -170,6 +208,7 @@ struct green_worker {
 	struct green_stats stats;
 	struct green **timers;		/* heap by wake_at */
 	unsigned int nr_timers, max_timers;
+	struct green_sites *sites;	/* NULL until a proof needs them */
 };
 
 /* The worker that this OS thread is, or NULL. */
@@ -283,28 +322,17 @@ void green_uring_cancel(struct green_worker *w, struct green *t);
 
 /* ptrmap.c */
 int green_maps_init(void);
-const struct green_map_func *green_map_find(const void *pc);
-const struct green_map_safepoint *green_map_safepoint(const struct green_map_func *f,
-						       const void *ret);
-static inline const void *green_map_start(const struct green_map_func *f)
-{
-	return (const char *)&f->func + f->func;
-}
-
-static inline const char *green_map_name(const struct green_map_func *f)
-{
-	return (const char *)&f->name + f->name;
-}
-
-const unsigned char *green_map_args(const struct green_map_func *f);
-const struct green_map_local *green_map_locals(const struct green_map_func *f);
-/* The local behind @l. */
-const struct green_map_local *green_map_next(const struct green_map_local *l);
-
-static inline const uint32_t *green_map_bitmap(const struct green_map_local *l)
-{
-	return (const uint32_t *)(l + 1);
-}
+bool green_is_mapped(const void *pc);
+/* By an address inside the function. */
+bool green_map_find(const void *pc, struct green_map *m);
+unsigned int green_map_arg(const struct green_map *m, unsigned int i);
+/*
+ * By a return address; *@site is good until the next question. -ENOENT if the
+ * function has no map, -ENOMEM.
+ */
+int green_map_site(struct green_worker *w, const void *ret,
+		   const struct green_site **site);
+void green_sites_free(struct green_worker *w);
 
 /* symbol.c */
 bool green_is_code(const void *pc);

@@ -68,16 +68,16 @@ uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what)
 int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
 		 const void *pc)
 {
-	const struct green_map_func *f = green_map_find(pc);
+	struct green_map f;
+	bool found = green_map_find(pc, &f);
 
-	if (!f || green_map_start(f) != pc)
-		f = green_map_find((const char *)pc - 1);
+	if (!found || f.start != pc)
+		found = green_map_find((const char *)pc - 1, &f);
 	why->reason = reason;
 	why->pc = pc;
 	why->function[0] = '\0';
-	if (f)
-		snprintf(why->function, sizeof(why->function), "%s",
-				   green_map_name(f));
+	if (found)
+		snprintf(why->function, sizeof(why->function), "%s", f.name);
 	else if (pc)
 		green_symbol(pc, why->function, sizeof(why->function));
 	return -EBUSY;

@@ -13,7 +13,7 @@ struct frame {
 	const void *ret;		/* where it goes on */
 	uintptr_t rbp;
 	uintptr_t rsp;			/* at the call */
-	const struct green_map_func *func;
+	const struct green_site *site;
 };
 
 /* A word that holds a pointer, wherever to. */
@@ -67,26 +67,25 @@ static uint32_t skip_dead(const struct green_proof *p, const uintptr_t *word, ui
 	return i;
 }
 
-static int prove_local(struct green *t, struct green_proof *p, const struct frame *f,
-		       const struct green_map_local *l, struct green_nomove *why)
+static int prove_words(struct green *t, struct green_proof *p, const struct frame *f,
+		       const struct green_words *words, struct green_nomove *why)
 {
-	const uint32_t *bits = green_map_bitmap(l);
-	uintptr_t addr = (l->base == GREEN_BASE_RBP ? f->rbp : f->rsp) + l->offset;
-	uint32_t i, n = l->size / 8, at = 0;
+	uintptr_t addr = (words->base == GREEN_BASE_RBP ? f->rbp : f->rsp) + words->offset;
+	uint32_t i, n = words->nr, at = 0;
 	int err;
 
-	if (l->period == 1 && (bits[0] & 3) == GREEN_WORD_SCALAR)
+	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_SCALAR)
 		return 0;
-	if (n && !on_stack(p, addr, l->size))
+	if (n && !on_stack(p, addr, 8 * (size_t)n))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-	if (l->period == 1 && (bits[0] & 3) == GREEN_WORD_AMBIGUOUS) {
+	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_AMBIGUOUS) {
 		i = skip_dead(p, (const uintptr_t *)addr, n);
 		return prove_ambiguous(t, p, addr + 8UL * i, n - i, f->ret, why);
 	}
 	for (i = 0; i < n; i++, addr += 8) {
-		unsigned int kind = bits[at / 16] >> at % 16 * 2 & 3;
+		unsigned int kind = words->bits[at / 4] >> at % 4 * 2 & 3;
 
-		if (++at == l->period)
+		if (++at == words->period)
 			at = 0;
 		if (kind == GREEN_WORD_POINTER)
 			pointer_word(p, addr);
@@ -102,29 +101,20 @@ static int prove_local(struct green *t, struct green_proof *p, const struct fram
 static int prove_frame(struct green *t, struct green_proof *p, const struct frame *f,
 		       struct green_nomove *why)
 {
-	const struct green_map_safepoint *sp = green_map_safepoint(f->func, f->ret);
-	const struct green_map_local *l;
-	const int32_t *slot;
+	const struct green_site *s = f->site;
 	uint32_t i;
 	int err;
 
-	if (!(f->func->flags & GREEN_MAP_VERIFIED)) {
-		unsigned int reason = GREEN_MAP_WHY(f->func->flags) == GREEN_WHY_ESCAPE ?
+	if (!(s->flags & GREEN_MAP_VERIFIED)) {
+		unsigned int reason = GREEN_MAP_WHY(s->flags) == GREEN_WHY_ESCAPE ?
 				      GREEN_NOMOVE_ESCAPED : GREEN_NOMOVE_FRAME;
 
 		return green_refuse(why, reason, f->ret);
 	}
-	if (!sp)
+	if (!s->mapped)
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-	slot = (const int32_t *)(sp + 1);
-	for (i = 0; i < sp->nr_slots; i++) {
-		if (!on_stack(p, f->rsp + slot[i], 8))
-			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-		pointer_word(p, f->rsp + slot[i]);
-	}
-	l = green_map_locals(f->func);
-	for (i = 0; i < f->func->nr_locals; i++, l = green_map_next(l)) {
-		err = prove_local(t, p, f, l, why);
+	for (i = 0; i < s->nr; i++) {
+		err = prove_words(t, p, f, &s->words[i], why);
 		if (err)
 			return err;
 	}
@@ -132,7 +122,7 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 }
 
 /* The frames, innermost first, along the rbp chain. */
-static int prove_frames(struct green *t, struct green_proof *p,
+static int prove_frames(struct green_worker *w, struct green *t, struct green_proof *p,
 			struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)p->sp;
@@ -150,8 +140,10 @@ static int prove_frames(struct green *t, struct green_proof *p,
 	/* The innermost function's frame pointer, as it stands in the block. */
 	pointer_word(p, (uintptr_t)&s->rbp);
 	while (f.ret != green_thread_base) {
-		f.func = green_map_find((const char *)f.ret - 1);
-		if (!f.func || f.rbp < f.rsp || !on_stack(p, f.rbp, 16))
+		err = green_map_site(w, f.ret, &f.site);
+		if (err == -ENOMEM)
+			return err;
+		if (err || f.rbp < f.rsp || !on_stack(p, f.rbp, 16))
 			return green_refuse(why, GREEN_NOMOVE_FRAME, f.ret);
 		err = prove_frame(t, p, &f, why);
 		if (err)
@@ -206,7 +198,7 @@ int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
 	err = proof_alloc(p, t);
 	if (err)
 		return err;
-	err = prove_frames(t, p, why);
+	err = prove_frames(w, t, p, why);
 	if (!err)
 		err = green_prove_defers(t, p, why);
 	if (!err)

@@ -205,8 +205,8 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	struct green *t;
 
 	if (!size)
-		size = green_map_find((void *)fn) ? DEFAULT_MAPPED_STACK :
-						    DEFAULT_PLAIN_STACK;
+		size = green_is_mapped((void *)fn) ? DEFAULT_MAPPED_STACK :
+						     DEFAULT_PLAIN_STACK;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
@@ -389,6 +389,7 @@ static void worker_exit(struct green_worker *w)
 		thread_free(w, w->all);
 	}
 	free(w->timers);
+	green_sites_free(w);
 	green_stacks_exit(w);
 	green_fault_exit();
 }

@@ -5,7 +5,7 @@
 cc=$1
 cd "$2" || exit 1
 # What the driver left behind shows in a directory of its own.
-mkdir tmp
+mkdir tmp inc
 export TMPDIR="$PWD/tmp"
 
 check() {
@@ -37,7 +37,21 @@ to_text() { "$cc" -O1 -S f.c -o f.s && grep -q green_maps f.s && ! grep -q llvm_
 preprocess() { "$cc" -E f.c | grep -q 'return 3' && "$cc" -MM f.c | grep -q n.h; }
 fails() { ! "$cc" -c broken.c -o broken.o 2>/dev/null && [ ! -e broken.o ]; }
 debug() { "$cc" -g -O2 -c f.c -o d.o && readelf -SW d.o | grep -q debug_line; }
-explains() { printf 'void g(void*);int e(void){int x;g(&x);return x;}' >e.c; "$cc" --explain e.c | grep -q '^e: .*address'; }
+explains() { # options
+	printf '#include "e.h"\nvoid g(void*);\nint e(void){\nint x;g(&x);return x;}\nint ok(int n){return n+h(n);}' >e.c
+	printf 'void g(void*);\n\n__attribute__((noinline)) static int h(int n) { char v[n]; g(v); return v[0]; }\n' >inc/e.h
+	"$cc" --explain -Iinc "$@" e.c >said && [ "$(wc -l <said)" = 2 ] &&
+	grep -q "^e.c:3: e: a local's address" said && grep -q '^inc/e.h:3: h: .*variable size' said
+}
+response() {
+	printf '%s\n' '-O2 "-DA=\"a b\"" '"'-DB=1 + 1'" '-DC=3\ +\ 4 @inner' >outer
+	printf '"-o" resp.o' >inner
+	printf 'int f(void);\nint f(void) { return sizeof(A) + B + C; }\n' >resp.c
+	"$cc" -c resp.c @outer && [ -e resp.o ] && nm resp.o | grep -q ' f$'
+}
+response_c_file() { echo 'f.c main.c g.c' >files && echo '-o resp' >out && "$cc" @files @out && ./resp && readelf -SW resp | grep -q green_maps; }
+response_missing() { refuses -c @nothing; }
+response_endless() { echo '-c f.c @endless' >endless; refuses @endless; }
 stdin_free() { "$cc" -O2 -x c -c f.c -o x.o; }
 no_growth() { "$cc" -fno-green-growth f.c main.c -o ng && ./ng && ! nm ng | grep -q green_stack_grow; }
 
@@ -57,6 +71,12 @@ check preprocessor preprocess
 check error_status fails
 check debug_information debug
 check explain explains
+check explain_optimised explains -O2
+check explain_with_debug_information explains -g
+check response_file response
+check response_file_of_sources response_c_file
+check response_file_missing response_missing
+check response_file_endless response_endless
 check language_option stdin_free
 check no_growth no_growth
 check refuses_lto refuses -flto -c f.c

@@ -30,11 +30,10 @@ static unsigned long moves, refusals, adjusted, skip;
 static struct { char *p; size_t n; } old_stacks[KEPT];
 
 struct map {
-	const struct green_map_func *f;
-	const uint8_t *args;
-	const char *locals;
-	const int32_t *slots;
-	uint32_t nr_slots;
+	const char *func, *name;
+	uint32_t code_size, flags;
+	const uint8_t *locals, *slots, *live;
+	uint32_t nr_locals, nr_slots;
 };
 
 static void fail(const char *what)
@@ -43,51 +42,80 @@ static void fail(const char *what)
 	exit(99);
 }
 
-/* Skips the locals; the records are not random access. */
-static const char *skip_local(const char *p)
+static int64_t leb(const uint8_t **p, int is_signed)
 {
-	const struct green_map_local *l = (const void *)p;
+	int64_t value = 0;
+	int shift = 0;
 
-	return p + sizeof(*l) + (2 * (size_t)l->period + 31) / 32 * 4;
+	do
+		value |= (int64_t)(**p & 0x7f) << shift;
+	while (shift += 7, *(*p)++ & 0x80);
+	return is_signed && (*p)[-1] & 0x40 ? value - (1LL << shift) : value;
 }
 
-static int find_in(const struct green_map_func *f, uint32_t offset, struct map *m)
+/* Reads the function at @p; m->live is the map of the call @offset, or NULL. */
+static const uint8_t *read_function(const uint8_t *p, long offset, struct map *m)
 {
-	const char *p = (const char *)(f + 1);
+	uint32_t nr, at = 0;
 
-	m->f = f;
-	p += (f->nr_args + 3) / 4 * 4;
+	m->func = (const char *)p + *(const int32_t *)p;
+	p += 4;
+	m->code_size = leb(&p, 0);
+	m->flags = leb(&p, 0);
+	m->name = (const char *)p;
+	p += strlen(m->name) + 1;
+	nr = leb(&p, 0);
+	p += (nr + 3) / 4;
+	m->nr_locals = leb(&p, 0);
 	m->locals = p;
-	for (uint32_t i = 0; i < f->nr_locals; i++)
-		p = skip_local(p);
-	for (uint32_t i = 0; i < f->nr_safepoints; i++) {
-		const struct green_map_safepoint *sp = (const void *)p;
+	for (uint32_t i = 0; i < m->nr_locals; i++) {
+		uint32_t head = leb(&p, 0);
 
-		m->slots = (const int32_t *)(sp + 1);
-		m->nr_slots = sp->nr_slots;
-		if (sp->offset == offset)
-			return 1;
-		p = (const char *)(m->slots + sp->nr_slots);
+		leb(&p, 1);
+		if ((head & 3) == 3)
+			fail("a local's kind is wrong");
+		if (head & 3)
+			continue;
+		nr = leb(&p, 0);
+		p += (nr + 3) / 4;
 	}
-	if (p != (const char *)f + f->size)
-		fail("a record's size is wrong");
-	return 0;
+	m->nr_slots = leb(&p, 0);
+	m->slots = p;
+	for (uint32_t i = 0; i < m->nr_slots; i++)
+		leb(&p, 0);
+	m->live = NULL;
+	for (nr = leb(&p, 0); nr; nr--) {
+		at += leb(&p, 0);
+		if (at == offset)
+			m->live = p;
+		p += (m->nr_slots + 7) / 8;
+	}
+	return p;
 }
 
-static int find(const char *pc, struct map *m)
+/* The function that @pc returns to; without one, @each is called for all. */
+static int find(const char *pc, struct map *m, void (*each)(const struct map *))
 {
 	const char *p = __start_green_maps;
 
 	while (p < __stop_green_maps) {
-		const struct green_map_func *f = (const void *)p;
-		const char *func = (const char *)&f->func + f->func;
+		const struct green_map_pack *pack = (const void *)p;
+		const uint8_t *f = (const uint8_t *)(pack + 1);
 
-		if (f->version != GREEN_MAP_VERSION)
+		if (pack->version != GREEN_MAP_PACKED)
 			fail("a record's version is wrong");
-		if (pc > func && pc <= func + f->code_size &&
-		    find_in(f, pc - func, m))
-			return 1;
-		p += f->size;
+		for (uint32_t i = 0; i < pack->nr_funcs; i++) {
+			const char *func = (const char *)f + *(const int32_t *)f;
+
+			f = read_function(f, pc - func, m);
+			if (each)
+				each(m);
+			else if (pc > func && pc <= func + m->code_size)
+				return m->live || !(m->flags & GREEN_MAP_VERIFIED);
+		}
+		p += pack->size;
+		if ((const char *)f > p || (const char *)f + 3 < p)
+			fail("a record's size is wrong");
 	}
 	return 0;
 }
@@ -107,14 +135,21 @@ static void relocate(uint64_t *word)
 }
 
 /* Returns 0 if an ambiguous word looks like a stack address. */
-static int collect_local(const struct green_map_local *l, char *base)
+static int collect_local(const uint8_t **p, char *rsp, char *rbp)
 {
-	const uint32_t *bits = (const void *)(l + 1);
-	uint64_t *words = (uint64_t *)(base + l->offset);
+	uint32_t head = leb(p, 0), period = 1;
+	uint8_t all = head & 3;
+	const uint8_t *bits = &all;
+	uint64_t *words = (uint64_t *)(head >> 2 & 1 ? rsp : rbp) + leb(p, 1);
 
-	for (uint32_t i = 0; i < l->size / 8; i++) {
-		uint32_t w = i % l->period;
-		uint32_t kind = bits[w / 16] >> (w % 16 * 2) & 3;
+	if (!all) {
+		period = leb(p, 0);
+		bits = *p;
+		*p += (period + 3) / 4;
+	}
+	for (uint32_t i = 0; i < head >> 3; i++) {
+		uint32_t w = i % period;
+		uint32_t kind = bits[w / 4] >> (w % 4 * 2) & 3;
 
 		if (kind == GREEN_WORD_SCALAR)
 			continue;
@@ -130,17 +165,18 @@ static int collect_local(const struct green_map_local *l, char *base)
 
 static int collect_frame(const struct map *m, char *rsp, char *rbp)
 {
-	const char *p = m->locals;
+	const uint8_t *p = m->slots;
+	uint64_t *word = (uint64_t *)rsp;
 
-	for (uint32_t i = 0; i < m->nr_slots; i++)
-		relocate((uint64_t *)(rsp + m->slots[i]));
-	for (uint32_t i = 0; i < m->f->nr_locals; i++) {
-		const struct green_map_local *l = (const void *)p;
-
-		if (!collect_local(l, l->base == GREEN_BASE_RSP ? rsp : rbp))
-			return 0;
-		p = skip_local(p);
+	for (uint32_t i = 0; i < m->nr_slots; i++) {
+		word += leb(&p, 0);
+		if (m->live[i / 8] >> i % 8 & 1)
+			relocate(word);
 	}
+	p = m->locals;
+	for (uint32_t i = 0; i < m->nr_locals; i++)
+		if (!collect_local(&p, rsp, rbp))
+			return 0;
 	return 1;
 }
 
@@ -149,7 +185,7 @@ static void refused(const char *why, const struct map *m)
 	refusals++;
 	if (getenv("GREEN_TEST_VERBOSE"))
 		fprintf(stderr, "refused: %s %s\n", why,
-			m ? (const char *)&m->f->name + m->f->name : "");
+			m ? m->name : "");
 }
 
 static int collect(char *frame)
@@ -163,11 +199,11 @@ static int collect(char *frame)
 		relocate(&rbp[0]);
 		if (pc == run_on_stack_return)
 			return 1;
-		if (!find(pc, &m)) {
+		if (!find(pc, &m, NULL)) {
 			refused("no map", NULL);
 			return 0;
 		}
-		if (!(m.f->flags & GREEN_MAP_VERIFIED)) {
+		if (!(m.flags & GREEN_MAP_VERIFIED)) {
 			refused("not verified", &m);
 			return 0;
 		}
@@ -255,20 +291,21 @@ void green_test_out(const char *what, long value)
 	printf("%s %ld\n", what, value);
 }
 
-static int print_records(void)
+static void print_record(const struct map *m)
 {
 	static const char *const why[] = {
 		"VERIFIED", "RETURNS_TWICE", "ESCAPE", "INTEGER", "AGGREGATE",
 		"VARARGS", "DYNAMIC", "CONTROL", "CODEGEN",
 	};
 
-	for (const char *p = __start_green_maps; p < __stop_green_maps;) {
-		const struct green_map_func *f = (const void *)p;
+	printf("%s %s\n", m->name, why[GREEN_MAP_WHY(m->flags)]);
+}
 
-		printf("%s %s\n", (const char *)&f->name + f->name,
-		       why[GREEN_MAP_WHY(f->flags)]);
-		p += f->size;
-	}
+static int print_records(void)
+{
+	struct map m;
+
+	find(NULL, &m, print_record);
 	return 0;
 }
 

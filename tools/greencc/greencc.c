@@ -10,7 +10,8 @@
  *   -fno-green-growth	leave out the stack checks on entry
  *   -fgreen-all-mapped	functions of other files have such checks too, unless
  *			they are the C library's
- *   --explain file.c	list the functions that cannot move, and why
+ *   --explain file.c	list the functions that cannot move, and why:
+ *			file:line: function: reason
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -268,7 +269,8 @@ static void input(const char *name)
 		die("%s: only C is supported", name);
 	/* What clang would read as C behind our back must not go unmapped. */
 	if (!strcmp(name, "-") || name[0] == '@')
-		die("%s: name the C files on the command line", name);
+		die(name[0] == '@' ? "%s: cannot be read" :
+		    "%s: name the C files on the command line", name);
 	if (opt.forced_c && !is_c(name))
 		die("%s: a C file must be named .c", name);
 	if (is_c(name))
@@ -328,9 +330,80 @@ static bool stops_early(const char *a)
 	return one_of(a, words) || starts(a, "-print-") || starts(a, "--print-");
 }
 
+/* -- response files ------------------------------------------------------- */
+
+#define MAX_NESTED	32	/* files that name files */
+
+static char *read_text(const char *name)
+{
+	FILE *f = fopen(name, "r");
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return NULL;
+	if (getdelim(&text, &size, '\0', f) < 0) {
+		bool failed = ferror(f);
+
+		free(text);
+		text = failed ? NULL : strdup("");
+	}
+	fclose(f);
+	return text;
+}
+
+static void expand(struct list *args, const char *a, int depth);
+
+/* GNU's quoting, as clang reads it: a backslash counts in all quotes. */
+static void expand_text(struct list *args, const char *s, int depth)
+{
+	char *word = malloc(strlen(s) + 1), quote = 0;
+	size_t n = 0;
+
+	if (!word)
+		abort();
+	for (;; s++) {
+		if (*s == '\\' && s[1]) {
+			word[n++] = *++s;
+		} else if (*s && quote) {
+			if (*s == quote)
+				quote = 0;
+			else
+				word[n++] = *s;
+		} else if (*s == '"' || *s == '\'') {
+			quote = *s;
+		} else if (*s && !strchr(" \t\r\n", *s)) {
+			word[n++] = *s;
+		} else {
+			word[n] = '\0';
+			if (n)
+				expand(args, word, depth);
+			n = 0;
+			if (!*s)
+				break;
+		}
+	}
+	free(word);
+}
+
+/* Names are relative to the working directory, in files as well. */
+static void expand(struct list *args, const char *a, int depth)
+{
+	char *text = a[0] == '@' ? read_text(a + 1) : NULL;
+
+	if (!text) {
+		push(args, a);
+		return;
+	}
+	if (depth == MAX_NESTED)
+		die("%s: response files are nested too deeply", a);
+	expand_text(args, text, depth + 1);
+	free(text);
+}
+
 static void parse(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	for (int i = 0; i < argc; i++) {
 		const char *a = argv[i];
 		const char *value = NULL;
 
@@ -418,6 +491,8 @@ static void to_assembly(const char *source, const char *object, const char *raw)
 	push(&cmd, "-mllvm");
 	push(&cmd, "-no-x86-call-frame-opt");
 	push(&cmd, "-Wno-unused-command-line-argument");
+	if (opt.explain)
+		push(&cmd, "-gline-tables-only");
 	push(&cmd, source);
 	push(&cmd, "-o");
 	push(&cmd, raw);
@@ -595,9 +670,13 @@ static void find_own_directory(void)
 
 int main(int argc, char **argv)
 {
+	struct list args = { 0 };
+
 	opt.clang = getenv("GREENCC_CLANG") ? getenv("GREENCC_CLANG") : "clang-22";
 	find_own_directory();
-	parse(argc, argv);
+	for (int i = 1; i < argc; i++)
+		expand(&args, argv[i], 0);
+	parse(args.n, args.v);
 	if (opt.stop_early || (!opt.inputs.n && (opt.other_inputs || !opt.explain)))
 		return clang_alone();
 	if (!opt.inputs.n)

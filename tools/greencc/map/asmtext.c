@@ -275,6 +275,99 @@ size_t module_label(const struct module *m, const struct function *f, const char
 	return l && l->line >= f->first && l->line < f->last ? l->line : 0;
 }
 
+/* -- places in the source ------------------------------------------------- */
+
+/* The next string of a directive's operands, or NULL. */
+static char *take_string(const char **s)
+{
+	const char *from = *s + strspn(*s, " \t,");
+	char *text, *to;
+
+	if (*from != '"')
+		return NULL;
+	to = text = xstrdup(from + 1, strlen(from + 1));
+	for (from++; *from && *from != '"'; from++) {
+		if (*from == '\\' && from[1])
+			from++;
+		*to++ = *from;
+	}
+	*to = '\0';
+	*s = from + (*from == '"');
+	return text;
+}
+
+/* ".file number "directory" "name"": the path; relative to @base if below it. */
+static char *file_path(const char *s, const char *base)
+{
+	char *dir = take_string(&s), *name = take_string(&s), *path;
+
+	if (!name) {
+		name = dir;
+		dir = NULL;
+	}
+	if (!name || !dir || name[0] == '/')
+		return name;
+	path = xrealloc(NULL, strlen(dir) + strlen(name) + 2);
+	sprintf(path, "%s/%s", dir, name);
+	if (base && starts(path, base) && path[strlen(base)] == '/')
+		return path + strlen(base) + 1;
+	return path;
+}
+
+/* The directory that it was compiled in. */
+static char *base_directory(const struct module *m)
+{
+	for (size_t i = 0; i < m->nr_lines; i++) {
+		const char *s = m->lines[i].text;
+
+		if (starts(s, ".file\t0 ")) {
+			s += strlen(".file\t0 ");
+			return take_string(&s);
+		}
+	}
+	return NULL;
+}
+
+static char *numbered_file(const struct module *m, unsigned long number)
+{
+	for (size_t i = 0; i < m->nr_lines; i++) {
+		const char *s = m->lines[i].text;
+		char *end;
+
+		if (starts(s, ".file\t") && strtoul(s + 6, &end, 10) == number &&
+		    end > s + 6)
+			return file_path(end, base_directory(m));
+	}
+	return NULL;
+}
+
+/* From the line tables: where it begins, or where it was found unverifiable. */
+struct source module_source(const struct module *m, const struct function *f)
+{
+	struct source at = { 0 };
+	unsigned long number = 0;
+
+	for (size_t i = f->first; i < f->last; i++) {
+		const char *s = m->lines[i].text;
+		unsigned long n, line;
+		char *end;
+
+		if (at.line && i > f->why_line)
+			break;
+		if (!starts(s, ".loc\t"))
+			continue;
+		n = strtoul(s + 5, &end, 10);
+		line = strtoul(end, NULL, 10);
+		if (line) {
+			number = n;
+			at.line = line;
+		}
+	}
+	if (at.line)
+		at.file = numbered_file(m, number);
+	return at;
+}
+
 void module_read(struct module *m, const char *path)
 {
 	m->path = path;

@@ -2,6 +2,7 @@
 /* The assembly again, with section green_maps in place of .llvm_stackmaps. */
 #include "greenmap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *why_text(unsigned int why)
@@ -21,67 +22,161 @@ const char *why_text(unsigned int why)
 	return why < sizeof(text) / sizeof(text[0]) ? text[why] : "unknown reason";
 }
 
-static void emit_args(const struct function *f, FILE *out)
+static void emit_bytes(const uint8_t *bytes, uint32_t n, FILE *out)
 {
-	for (uint32_t i = 0; i < f->nr_args; i += 4) {
-		uint32_t word = 0;
-
-		for (uint32_t j = i; j < i + 4 && j < f->nr_args; j++)
-			word |= (uint32_t)f->args[j] << (8 * (j - i));
-		fprintf(out, "\t.long\t%u\n", word);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		fprintf(out, "%s%u", i ? ", " : "\t.byte\t", bytes[i]);
+	if (n)
+		fputc('\n', out);
 }
 
-static void emit_locals(const struct function *f, FILE *out)
+static void emit_args(const struct function *f, FILE *out)
 {
-	for (uint32_t i = 0; i < f->nr_locals; i++) {
-		const struct local *l = &f->locals[i];
+	uint8_t *bits = xrealloc(NULL, f->nr_args / 4 + 1);
 
-		fprintf(out, "\t.long\t%u, %d, %u, %u", l->base, l->offset, l->size,
-			l->period);
-		for (uint32_t w = 0; w < (l->period + 15) / 16; w++)
-			fprintf(out, ", %u", l->bitmap[w]);
-		fputc('\n', out);
+	memset(bits, 0, f->nr_args / 4 + 1);
+	for (uint32_t i = 0; i < f->nr_args; i++)
+		bits[i / 4] |= f->args[i] << (i % 4 * 2);
+	fprintf(out, "\t.uleb128\t%u\n", f->nr_args);
+	emit_bytes(bits, (f->nr_args + 3) / 4, out);
+	free(bits);
+}
+
+static unsigned int word_kind(const struct local *l, uint32_t i)
+{
+	return l->bitmap[i / 16] >> (i % 16 * 2) & 3;
+}
+
+/* The kind that all its words have; -1 if they differ. */
+static int local_kind(const struct local *l)
+{
+	uint32_t n = l->size / 8 < l->period ? l->size / 8 : l->period;
+
+	for (uint32_t i = 1; i < n; i++)
+		if (word_kind(l, i) != word_kind(l, 0))
+			return -1;
+	return n ? word_kind(l, 0) : GREEN_WORD_SCALAR;
+}
+
+static void emit_local(const struct local *l, FILE *out)
+{
+	int kind = local_kind(l);
+	uint8_t *bits;
+
+	fprintf(out, "\t.uleb128\t%u\n\t.sleb128\t%d\n",
+		l->size / 8 << 3 | l->base << 2 | (kind < 0 ? 0 : kind), l->offset / 8);
+	if (kind >= 0)
+		return;
+	bits = xrealloc(NULL, l->period / 4 + 1);
+	memset(bits, 0, l->period / 4 + 1);
+	for (uint32_t i = 0; i < l->period; i++)
+		bits[i / 4] |= word_kind(l, i) << (i % 4 * 2);
+	fprintf(out, "\t.uleb128\t%u\n", l->period);
+	emit_bytes(bits, (l->period + 3) / 4, out);
+	free(bits);
+}
+
+/* What is known to hold no stack address needs no map. */
+static void emit_locals(const struct function *f, bool movable, FILE *out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; movable && i < f->nr_locals; i++)
+		n += local_kind(&f->locals[i]) != GREEN_WORD_SCALAR;
+	fprintf(out, "\t.uleb128\t%u\n", n);
+	for (uint32_t i = 0; n && i < f->nr_locals; i++)
+		if (local_kind(&f->locals[i]) != GREEN_WORD_SCALAR)
+			emit_local(&f->locals[i], out);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* All slots of the function, ascending, each once. Returns how many. */
+static uint32_t all_slots(const struct function *f, int32_t **slots)
+{
+	uint32_t n = 0, kept = 0;
+
+	for (uint32_t i = 0; i < f->nr_safepoints; i++)
+		n += f->safepoints[i].nr_slots;
+	*slots = xrealloc(NULL, n * sizeof(**slots));
+	n = 0;
+	for (uint32_t i = 0; i < f->nr_safepoints; i++)
+		for (uint32_t s = 0; s < f->safepoints[i].nr_slots; s++)
+			(*slots)[n++] = f->safepoints[i].slots[s];
+	qsort(*slots, n, sizeof(**slots), by_value);
+	for (uint32_t i = 0; i < n; i++)
+		if (!kept || (*slots)[kept - 1] != (*slots)[i])
+			(*slots)[kept++] = (*slots)[i];
+	return kept;
+}
+
+static void emit_live(const struct safepoint *sp, const int32_t *slots, uint32_t n,
+		      FILE *out)
+{
+	uint8_t *live = xrealloc(NULL, n / 8 + 1);
+
+	memset(live, 0, n / 8 + 1);
+	for (uint32_t s = 0; s < sp->nr_slots; s++) {
+		const int32_t *at = bsearch(&sp->slots[s], slots, n, sizeof(*slots),
+					    by_value);
+
+		live[(at - slots) / 8] |= 1 << (at - slots) % 8;
 	}
+	emit_bytes(live, (n + 7) / 8, out);
+	free(live);
 }
 
 static void emit_safepoints(const struct function *f, size_t n, FILE *out)
 {
+	int32_t *slots;
+	uint32_t nr = all_slots(f, &slots);
+
+	fprintf(out, "\t.uleb128\t%u\n", nr);
+	for (uint32_t i = 0; i < nr; i++)
+		fprintf(out, "\t.uleb128\t%d\n", (slots[i] - (i ? slots[i - 1] : 0)) / 8);
+	fprintf(out, "\t.uleb128\t%u\n", f->nr_safepoints);
 	for (uint32_t i = 0; i < f->nr_safepoints; i++) {
 		const struct safepoint *sp = &f->safepoints[i];
 
-		fprintf(out, "\t.long\t%s-.Lgreen_func%zu, %u", sp->label, n, sp->nr_slots);
-		for (uint32_t s = 0; s < sp->nr_slots; s++)
-			fprintf(out, ", %d", sp->slots[s]);
-		fputc('\n', out);
+		if (i)
+			fprintf(out, "\t.uleb128\t%s-%s\n", sp->label, sp[-1].label);
+		else
+			fprintf(out, "\t.uleb128\t%s-.Lgreen_func%zu\n", sp->label, n);
+		emit_live(sp, slots, nr, out);
 	}
+	free(slots);
 }
 
-static void emit_record(const struct function *f, size_t n, FILE *out)
+static void emit_name(const struct function *f, FILE *out)
 {
-	fprintf(out, ".Lgreen_map%zu:\n", n);
-	fprintf(out, "\t.long\t.Lgreen_map_end%zu-.Lgreen_map%zu\n", n, n);
-	fprintf(out, "\t.long\t%u\n", GREEN_MAP_VERSION);
-	fprintf(out, "\t.long\t.Lgreen_func%zu-.\n", n);
-	fprintf(out, "\t.long\t.Lgreen_func_end%zu-.Lgreen_func%zu\n", n, n);
-	fprintf(out, "\t.long\t.Lgreen_name%zu-.\n", n);
-	fprintf(out, "\t.long\t%u, %u, %u, %u\n", f->flags, f->nr_args,
-		f->nr_locals, f->nr_safepoints);
-	emit_args(f, out);
-	emit_locals(f, out);
-	emit_safepoints(f, n, out);
-	fprintf(out, ".Lgreen_map_end%zu:\n", n);
-}
-
-static void emit_name(const struct function *f, size_t n, FILE *out)
-{
-	fprintf(out, ".Lgreen_name%zu:\n\t.asciz\t\"", n);
+	fputs("\t.asciz\t\"", out);
 	for (const char *s = f->name; *s; s++) {
 		if (*s == '"' || *s == '\\')
 			fputc('\\', out);
 		fputc(*s, out);
 	}
 	fputs("\"\n", out);
+}
+
+static void emit_function(const struct function *f, size_t n, FILE *out)
+{
+	bool movable = f->flags & GREEN_MAP_VERIFIED;
+
+	fprintf(out, "\t.long\t.Lgreen_func%zu-.\n", n);
+	fprintf(out, "\t.uleb128\t.Lgreen_func_end%zu-.Lgreen_func%zu\n", n, n);
+	fprintf(out, "\t.uleb128\t%u\n", f->flags);
+	emit_name(f, out);
+	emit_args(f, out);
+	emit_locals(f, movable, out);
+	if (movable)
+		emit_safepoints(f, n, out);
+	else
+		fputs("\t.uleb128\t0\n\t.uleb128\t0\n", out);
 }
 
 void module_emit(struct module *m, FILE *out)
@@ -101,10 +196,9 @@ void module_emit(struct module *m, FILE *out)
 	if (!m->nr_functions)
 		return;
 	fputs("\t.section\tgreen_maps,\"a\",@progbits\n\t.p2align\t2\n", out);
+	fputs(".Lgreen_maps:\n\t.long\t.Lgreen_maps_end-.Lgreen_maps\n", out);
+	fprintf(out, "\t.long\t%u, %zu\n", GREEN_MAP_PACKED, m->nr_functions);
 	for (size_t i = 0; i < m->nr_functions; i++)
-		emit_record(&m->functions[i], i, out);
-	fputs("\t.section\t.rodata.green_names,\"aMS\",@progbits,1\n", out);
-	for (size_t i = 0; i < m->nr_functions; i++)
-		emit_name(&m->functions[i], i, out);
-	fputs("\t.text\n", out);
+		emit_function(&m->functions[i], i, out);
+	fputs("\t.p2align\t2\n.Lgreen_maps_end:\n\t.text\n", out);
 }

@@ -69,10 +69,16 @@ struct module {
 	size_t nr_labels;
 };
 
+struct source {
+	char *file;		/* NULL if it is not known */
+	unsigned int line;
+};
+
 /* asmtext.c */
 void module_read(struct module *m, const char *path);
 struct function *module_function(struct module *m, const char *name);
 size_t module_label(const struct module *m, const struct function *f, const char *label);
+struct source module_source(const struct module *m, const struct function *f);
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s, size_t n);
 void die(const char *path, size_t line, const char *fmt, ...)

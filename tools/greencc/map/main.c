@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * greenmap in.s out.s		check and rewrite
- * greenmap --explain in.s	say which functions cannot move, and why
+ * greenmap --explain in.s	say which functions cannot move, and why, a line each
  *
  * Exit status 3, with lines "thunk=name:bytes" on the standard output: these
  * functions have frames too large to be laid out before their check, compile
@@ -55,12 +55,17 @@ static int explain(struct module *m)
 {
 	for (size_t i = 0; i < m->nr_functions; i++) {
 		struct function *f = &m->functions[i];
+		struct source at;
 
 		if (f->flags & GREEN_MAP_VERIFIED)
 			continue;
-		printf("%s: %s\n", f->name, why_text(GREEN_MAP_WHY(f->flags)));
+		at = module_source(m, f);
+		if (at.file)
+			printf("%s:%u: ", at.file, at.line);
+		printf("%s: %s", f->name, why_text(GREEN_MAP_WHY(f->flags)));
 		if (f->why_line)
-			printf("\tassembly: %s\n", m->lines[f->why_line].text);
+			printf(": %s", m->lines[f->why_line].text);
+		putchar('\n');
 	}
 	return 0;
 }

@@ -279,7 +279,8 @@ static void read_call(struct module *m, struct function *f, struct cursor *c,
 
 		if (l->type == LOC_CONSTANT)
 			continue;
-		if (l->type != LOC_INDIRECT || l->reg != DWARF_RSP || l->offset % 8)
+		if (l->type != LOC_INDIRECT || l->reg != DWARF_RSP || l->offset % 8 ||
+		    l->offset < 0)
 			function_unverify(f, GREEN_WHY_CODEGEN, sp.line);
 		else
 			add_slot(&sp, l->offset);
