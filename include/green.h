@@ -36,7 +36,7 @@ typedef struct green green_t;
  * struct green_options - for green_run(); zeros (or NULL) mean the defaults
  * @stack_size:	bytes of a thread's first stack; 0: 64 KiB for functions with
  *		maps, 256 KiB for others. Rounded up to a power of two.
- * @max_stack:	bytes to which a stack may grow; 0: 16 MiB
+ * @max_stack:	bytes to which a stack may grow, at most 2 GiB; 0: 16 MiB
  * @arena_size:	bytes of address space for all stacks; 0: 64 GiB
  */
 struct green_options {
@@ -53,7 +53,8 @@ struct green_options {
  *
  * Returns what @main_fn returns, 0 if it ends by green_exit(), -ECANCELED if it
  * is cancelled; -EDEADLK when every thread waits for another; -EBUSY
- * inside green_run(); -ENOMEM; or the -errno of io_uring_setup(2).
+ * inside green_run(); -EINVAL for options that cannot be; -ENOMEM; or the -errno
+ * of io_uring_setup(2).
  */
 int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg);
 

@@ -54,7 +54,8 @@
  * What VERIFIED promises: at every safepoint of the function each stack
  * address that it may still use lies in one of the slots, in a word of a local
  * that its bitmap names, or in the saved rbp; none is kept in a callee-saved
- * register or elsewhere in the frame, and none was stored outside the stack.
+ * register or elsewhere in the frame, and none was stored outside the stack but
+ * by way of the barrier (libuser/escape.c), which pins the frame.
  */
 #ifndef GREEN_PTRMAP_H
 #define GREEN_PTRMAP_H
@@ -79,7 +80,7 @@ extern "C" {
 enum green_why {
 	GREEN_WHY_NONE,
 	GREEN_WHY_RETURNS_TWICE,	/* calls setjmp or its like */
-	GREEN_WHY_ESCAPE,		/* a local's address may be kept outside the stack */
+	GREEN_WHY_ESCAPE,		/* a local's address is stored in pieces, which no barrier sees */
 	GREEN_WHY_INTEGER,		/* an address lives in an integer across a call */
 	GREEN_WHY_AGGREGATE,		/* ... in a vector or struct value across a call */
 	GREEN_WHY_VARARGS,		/* reads variable arguments */

@@ -44,6 +44,9 @@
  */
 #define GREEN_SLACK	8192UL
 
+/* The barrier's inline test tells addresses apart by what is above 32 bits. */
+#define GREEN_LARGEST_STACK	(2UL << 30)
+
 /* What enter.S pushes on a green stack; the thread's sp points at it. */
 struct green_saved {
 	uint32_t mxcsr;
@@ -102,6 +105,17 @@ struct green_io {
 	size_t len[GREEN_IO_MEM];
 };
 
+/* Frames whose addresses are kept outside the stack; no particular order. */
+#define GREEN_ESCAPES 32
+
+struct green_escapes {
+	unsigned int nr;
+	struct {
+		uintptr_t addr;		/* the lowest address that is kept */
+		uintptr_t end;		/* of its frame, or behind addr */
+	} pin[GREEN_ESCAPES];
+};
+
 struct green {
 	/* For enter.S, in this order. */
 	uintptr_t sp;			/* parked or inside the runtime: &green_saved */
@@ -132,6 +146,7 @@ struct green {
 	uint64_t wake_at;		/* key in the timer heap */
 	int timer;			/* index in the timer heap, or -1 */
 	struct green_io io;
+	struct green_escapes escapes;
 };
 
 struct green_debug {
@@ -297,6 +312,14 @@ struct green_defer *green_defer_take(struct green *t);
 bool green_cancel_point(struct green *t);
 /* What green_join() says of a thread that has ended. */
 int green_exit_status(const struct green *t);
+
+/* escape.c */
+/* @t is about to run. */
+void green_escape_switch(const struct green *t);
+/* Forget pins in frames that are gone. */
+void green_escape_prune(struct green *t);
+/* Is the address of something in [lo, hi) kept outside the stack? */
+bool green_escape_in(const struct green *t, uintptr_t lo, uintptr_t hi);
 
 /* panic.c */
 void green_panics_free(struct green *t);

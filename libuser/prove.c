@@ -113,6 +113,8 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 	}
 	if (!s->mapped)
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+	if (green_escape_in(t, f->rsp, f->rbp + 16))
+		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
 	for (i = 0; i < s->nr; i++) {
 		err = prove_words(t, p, f, &s->words[i], why);
 		if (err)
@@ -153,6 +155,9 @@ static int prove_frames(struct green_worker *w, struct green *t, struct green_pr
 		f.ret = ((const void **)f.rbp)[1];
 		f.rbp = *(const uintptr_t *)f.rbp;
 	}
+	/* Whatever else. */
+	if (green_escape_in(t, 0, UINTPTR_MAX))
+		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f.ret);
 	return 0;
 }
 
@@ -195,6 +200,7 @@ int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
 	if (t->pins)
 		return green_refuse(why, GREEN_NOMOVE_PINNED,
 				    (const void *)((struct green_saved *)t->sp)->pc);
+	green_escape_prune(t);
 	err = proof_alloc(p, t);
 	if (err)
 		return err;

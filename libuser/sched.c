@@ -107,6 +107,7 @@ static struct green *run(struct green_worker *w, struct green *t)
 {
 	t->state = STATE_RUNNING;
 	w->current = t;
+	green_escape_switch(t);
 	w->stats.switches++;
 	if (w->debug.switch_module && w->backend->resume)
 		w->backend->resume(green_switch_resume, t->sp, t);
@@ -353,6 +354,8 @@ static int worker_init(struct green_worker *w, const struct green_options *opt)
 	if (opt)
 		w->opt = *opt;
 	set_defaults(&w->opt);
+	if (w->opt.max_stack > GREEN_LARGEST_STACK)
+		return -EINVAL;
 	err = green_debug_parse(&w->debug, getenv("GREEN_DEBUG"));
 	if (err)
 		return err;

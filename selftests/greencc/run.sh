@@ -76,6 +76,25 @@ for level in 0 1 2 3 s; do
 	unset GREEN_TEST_STACK
 done
 
+# What is kept outside the stack pins it, and nothing else does.
+gcc -O2 -c "$here/escape/foreign.c" -o "$dir/foreign.o" || exit 1
+escape() { # options
+	: >"$dir/list"
+	# shellcheck disable=SC2086
+	"$cc" -Wall -Wextra -Werror "$@" "$here/escape/escape.c" \
+		"$dir/foreign.o" $rt -o "$dir/prog" && "$dir/prog" >"$dir/list"
+	[ $? = 0 ] && grep -q '^ok many' "$dir/list"
+	report $? "escape $*"
+	grep -v '^ok' "$dir/list" | sed 's/^/# /'
+}
+for level in 0 1 2 3 s; do
+	escape -O$level
+done
+escape -O2 -fno-strict-aliasing -fno-green-growth
+escape -O2 -g -fPIC -fstack-protector-all -fcf-protection
+escape -O3 -march=native
+escape -O0 -fno-pie -no-pie -static
+
 # The reasons as the EXPECT comments have them.
 for level in 0 1 2 3 s; do
 	# shellcheck disable=SC2086

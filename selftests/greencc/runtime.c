@@ -180,17 +180,88 @@ static int collect_frame(const struct map *m, char *rsp, char *rbp)
 	return 1;
 }
 
+static char last_refused[128];
+
 static void refused(const char *why, const struct map *m)
 {
 	refusals++;
+	snprintf(last_refused, sizeof(last_refused), "%s %s", why,
+		 m ? m->name : "");
 	if (getenv("GREEN_TEST_VERBOSE"))
 		fprintf(stderr, "refused: %s %s\n", why,
 			m ? m->name : "");
 }
 
+/* -- the escape barrier: as libuser/escape.c, of mapped frames only --------- */
+
+#define MAX_PINS	64
+
+__thread uintptr_t green_escape_low = UINTPTR_MAX;
+static uintptr_t pins[MAX_PINS];
+static size_t nr_pins;
+
+void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t *fp);
+void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t *fp);
+void do_green_escape_end(uintptr_t fp);
+
+/* Drops the pins of a frame and below. */
+void do_green_escape_end(uintptr_t addr)
+{
+	size_t n = 0;
+
+	addr += 16;
+	green_escape_low = UINTPTR_MAX;
+	for (size_t i = 0; i < nr_pins; i++)
+		if (pins[i] >= addr) {
+			pins[n++] = pins[i];
+			if (pins[i] < green_escape_low)
+				green_escape_low = pins[i];
+		}
+	nr_pins = n;
+}
+
+void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t *fp)
+{
+	if (value == UINTPTR_MAX)
+		value = (uintptr_t)hi - 8;
+	if (!in_stack(value))
+		return;
+	if (in_stack(dest) && dest % 8 == 0) {
+		while (in_stack((uintptr_t)fp) && (uintptr_t)(fp + 2) <= dest)
+			fp = (uintptr_t *)*fp;
+		if (value < (uintptr_t)(fp + 2))
+			return;
+	}
+	for (size_t i = 0; i < nr_pins; i++)
+		if (pins[i] == value)
+			return;
+	if (nr_pins == MAX_PINS)
+		fail("too many pins");
+	pins[nr_pins++] = value;
+	if (value < green_escape_low)
+		green_escape_low = value;
+}
+
+void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t *fp)
+{
+	if ((dest ^ src) % 8)
+		dest = 0;
+	for (uintptr_t p = (src + 7) & ~7UL; p + 8 <= src + n; p += 8)
+		do_green_escape(*(uintptr_t *)p, dest ? dest + (p - src) : 0, fp);
+}
+
+static int is_pinned(char *from, char *to)
+{
+	for (size_t i = 0; i < nr_pins; i++)
+		if (pins[i] >= (uintptr_t)from && pins[i] < (uintptr_t)to)
+			return 1;
+	return 0;
+}
+
 static int collect(char *frame)
 {
 	nr_relocs = 0;
+	do_green_escape_end((uintptr_t)frame);	/* what is left of frames that are gone */
 	for (;;) {
 		uint64_t *rbp = (uint64_t *)frame;
 		const char *pc = (const char *)rbp[1];
@@ -205,6 +276,10 @@ static int collect(char *frame)
 		}
 		if (!(m.flags & GREEN_MAP_VERIFIED)) {
 			refused("not verified", &m);
+			return 0;
+		}
+		if (is_pinned(frame + 16, (char *)rbp[0] + 16)) {
+			refused("escaped", &m);
 			return 0;
 		}
 		if (!collect_frame(&m, frame + 16, (char *)rbp[0])) {
@@ -265,6 +340,7 @@ void *move_stack(char *sp, uint64_t grow)
 	if (grow)
 		for (need = size * 2; need - size < grow - 1 + SLACK; need *= 2)
 			;
+	last_refused[0] = '\0';
 	if (!collect(sp + 40)) {
 		if (grow)
 			fail("the stack cannot grow");
@@ -284,6 +360,11 @@ void *move_stack(char *sp, uint64_t grow)
 		set_limit(lo + SLACK);
 	moves++;
 	return sp + delta;
+}
+
+const char *green_test_refused(void)
+{
+	return last_refused;
 }
 
 void green_test_out(const char *what, long value)

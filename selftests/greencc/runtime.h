@@ -15,6 +15,9 @@ int test_main(void);
 /* Moves the stack to fresh memory and takes the old one away. */
 void green_test_move(void);
 
+/* Why that was refused, and by which function; "" if it was not. */
+const char *green_test_refused(void);
+
 /* Prints a line. */
 void green_test_out(const char *what, long value);
 

@@ -53,6 +53,41 @@ run_on_stack_return:
 	ret
 	.size	run_on_stack, .-run_on_stack
 
+/* The barrier: keeps all general registers but r11. */
+	.macro	BARRIER name, arg
+	.globl	\name
+	.type	\name, @function
+\name:
+	pushq	%rbp
+	movq	%rsp, %rbp
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	andq	$-16, %rsp
+	movq	(%rbp), %\arg
+	call	do_\name
+	leaq	-64(%rbp), %rsp
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	popq	%rbp
+	ret
+	.size	\name, .-\name
+	.endm
+	BARRIER	green_escape, rdx
+	BARRIER	green_escape_copy, rcx
+	BARRIER	green_escape_end, rdi
+
 	.local	saved_sp
 	.comm	saved_sp, 8, 8
 	.local	helper_stack

@@ -102,6 +102,126 @@ TEST(an_address_that_escapes)
 	EXPECT_EQ(1, got.result);
 }
 
+/* The frame that pinned the stack is gone. */
+static void left_behind(void *arg)
+{
+	keeps_address(NULL);
+	got.err = 0;
+	try_move(NULL);
+}
+
+TEST(an_address_that_escaped_from_a_frame_that_is_left)
+{
+	run(left_behind);
+	EXPECT_MOVED();
+}
+
+static void NOINLINE keeps(int *p)
+{
+	kept = p;
+}
+
+static void NOINLINE kept_by_callee(void *arg)
+{
+	int local = 1;
+
+	keeps(&local);
+	try_move(NULL);
+	got.result = ++*kept + local;
+}
+
+TEST(an_address_that_a_callee_keeps)
+{
+	run(kept_by_callee);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "kept_by_callee");
+	EXPECT_EQ(4, got.result);
+}
+
+static void NOINLINE given_to_foreign_code(void *arg)
+{
+	int local = 1;
+
+	foreign_count(&local);
+	try_move(NULL);
+	got.result = local;
+}
+
+TEST(an_address_that_unmapped_code_may_keep)
+{
+	run(given_to_foreign_code);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "given_to_foreign_code");
+	EXPECT_EQ(2, got.result);
+}
+
+static int *kept_by[2];
+static int errors[3];
+
+static void NOINLINE keeps_and_parks(int i)
+{
+	int local = i;
+
+	kept_by[i] = &local;
+	green_yield();
+	try_move(NULL);
+	errors[i] = got.err;
+	green_yield();
+	got.result += ++*kept_by[i] == i + 1 && local == i + 1;
+}
+
+/* Each thread has pins of its own, whatever ran in between. */
+static void pins_in_turn(void *arg)
+{
+	keeps_and_parks((int)(long)arg);
+	green_yield();
+	try_move(NULL);
+	errors[2] |= got.err;
+}
+
+static void two_threads(void *arg)
+{
+	green_t *other = green_go(pins_in_turn, (void *)1);
+
+	pins_in_turn(NULL);
+	green_join(other);
+	try_move(NULL);
+}
+
+TEST(escapes_of_two_threads)
+{
+	errors[2] = 0;
+	run(two_threads);
+	EXPECT_MOVED();
+	EXPECT_EQ(-EBUSY, errors[0]);
+	EXPECT_EQ(-EBUSY, errors[1]);
+	EXPECT_EQ(0, errors[2]);
+	EXPECT_EQ(2, got.result);
+}
+
+/* More frames than can be told apart: all of it stays, for as long as it takes. */
+static int NOINLINE pins_frames(int n)
+{
+	int local = n;
+
+	kept = &local;
+	if (n && pins_frames(n - 1) != n - 1)
+		return -1;
+	if (n == 50)
+		try_move(NULL);
+	return local;
+}
+
+static void pins_many(void *arg)
+{
+	got.result = pins_frames(100);
+}
+
+TEST(escapes_from_many_frames)
+{
+	run(pins_many);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "pins_frames");
+	EXPECT_EQ(100, got.result);
+}
+
 static void NOINLINE looks_like_an_address(void *arg)
 {
 	volatile uintptr_t words[4] = { 1, 2, 3, 4 };

@@ -4,6 +4,7 @@
 #include <green.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 
@@ -197,6 +198,15 @@ TEST(threads_left_behind_are_abandoned)
 	EXPECT_EQ(3, in_main(left_behind, NULL));
 }
 
+static int ask_backend(void *arg)
+{
+	struct green_stats stats;
+
+	green_stats(&stats);
+	*(const char **)arg = stats.backend;
+	return 0;
+}
+
 TEST(outside_of_run_calls_say_eperm)
 {
 	EXPECT_EQ(NULL, green_self());
@@ -206,6 +216,23 @@ TEST(outside_of_run_calls_say_eperm)
 	EXPECT_EQ(-EPERM, green_pin());
 	EXPECT_EQ(-EPERM, green_stack_move(NULL, 0, NULL));
 	EXPECT_EQ(0, green_deadline(1));
+}
+
+TEST(a_max_stack_beyond_2_GiB_is_refused)
+{
+	struct green_options opt = { .max_stack = 4UL << 30 };
+
+	EXPECT_EQ(-EINVAL, green_run(&opt, return_seven, NULL));
+	opt.max_stack = 1UL << 30;
+	EXPECT_EQ(7, green_run(&opt, return_seven, NULL));
+}
+
+TEST(the_module_is_used_where_it_is)
+{
+	const char *backend = NULL;
+
+	EXPECT_EQ(0, in_main(ask_backend, &backend));
+	EXPECT_STREQ(access("/dev/green", F_OK) ? "user" : "module", backend);
 }
 
 TEST(a_bad_debug_word_is_refused)

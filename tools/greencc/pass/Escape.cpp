@@ -6,8 +6,8 @@
 // Objects are the locals of all functions and two that stand for the rest:
 //   Outside  memory that no frame owns, or whose owner is not known;
 //   Param    memory that a caller outside the module lent by an argument.
-// A local whose address can come to lie outside is escaped: its frame must not
-// move, for the word that points to it is in no map.
+// A local whose address can come to lie outside is capturable: the barrier
+// (Barrier.cpp) sees at run time whether it does, and pins its frame.
 #include "Green.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
@@ -37,8 +37,8 @@ struct Escape::Impl {
     SmallVector<unsigned, 1> Stores;     // these flow to the contents of Points
     SmallVector<unsigned, 1> CopiesTo;   // memcpy: contents to contents of these
     SmallVector<unsigned, 1> CopiesFrom; // ... from contents of these
-    bool Leak = false;                   // contents of Points become known outside
-    bool SeenEscaped = false;            // a local that has escaped is among Seen
+    bool Leak = false;                   // contents of Points can come to lie outside
+    bool SeenEscaped = false;            // a capturable local is among Seen
   };
   std::vector<Node> Nodes;
   DenseMap<const Value *, unsigned> ValueNode;
@@ -49,10 +49,11 @@ struct Escape::Impl {
   DenseMap<const AllocaInst *, unsigned> LocalObject;
   DenseSet<std::pair<unsigned, unsigned>> Edges;
   std::vector<unsigned> Work;
-  Set Escaped, InRegister;
+  Set Escaped, InRegister, Unseen;
   unsigned Top = 0;         // a node that points outside and to lent memory
   unsigned OutsideOnly = 0; // ... outside
   unsigned Nothing = 0;     // a node that stays empty
+  unsigned Leaked = 0;      // what can come to lie outside
   unsigned Deferred = 0;    // what was deferred for code that is not seen
   DenseMap<const Function *, DenseSet<const Value *>> Ints;
 
@@ -81,18 +82,8 @@ struct Escape::Impl {
     Nodes[From].Copies.push_back(To);
     merge(Nodes[From].Points, To);
   }
-  // Lent memory whose address is outside belongs to a frame that its own module
-  // has flagged: what is loaded from outside needs no slot.
   void merge(const Set &From, unsigned To) {
-    bool Changed;
-    if (To == ContentNode[Outside]) {
-      Set P = From;
-      P.reset(Param);
-      Changed = Nodes[To].Points |= P;
-    } else {
-      Changed = Nodes[To].Points |= From;
-    }
-    if (Changed)
+    if (Nodes[To].Points |= From)
       Work.push_back(To);
   }
   void touch(unsigned N) { Work.push_back(N); }
@@ -105,7 +96,9 @@ struct Escape::Impl {
     Nodes[Dst].CopiesFrom.push_back(Src), touch(Dst);
   }
   void leakContents(unsigned Ptr) { Nodes[Ptr].Leak = true, touch(Ptr); }
-  void escape(unsigned Val) { copy(Val, ContentNode[Outside]); }
+  // What lies outside is pinned as long as it is live, so what is loaded from
+  // there is nothing that can move.
+  void escape(unsigned Val) { copy(Val, Leaked); }
 
   // -- values --------------------------------------------------------------
 
@@ -292,6 +285,9 @@ struct Escape::Impl {
     const Value *V = R.getReturnValue();
     if (!V || !canHold(V->getType()))
       return;
+    const Function &F = *R.getFunction();
+    if (!F.hasLocalLinkage() || F.hasAddressTaken() || F.isInterposable())
+      escapeValue(V);
     copy(node(V), result(*R.getFunction()));
     copy(numbers(V), resultNumbers(*R.getFunction()));
   }
@@ -359,21 +355,29 @@ struct Escape::Impl {
       const Value *A = CB.getArgOperand(I);
       if (!canHold(A->getType()))
         continue;
-      // byval passes a copy of the memory, not its address.
-      if (CB.isByValArgument(I) ||
-          (A->getType()->isPointerTy() && CB.doesNotCapture(I))) {
+      // Of a local that is only looked at the contents matter.
+      if (onlyReadsContents(CB, I)) {
         leakContents(node(A));
-        // What it stores there it knows from outside.
         if (!CB.isByValArgument(I))
-          store(OutsideOnly, node(A));
+          store(lends(CB) ? Top : OutsideOnly, node(A));
       } else {
         escapeValue(A);
       }
       if (CB.paramHasAttr(I, Attribute::Returned))
         flow(A, &CB);
     }
-    if (canHold(CB.getType()))
-      copy(OutsideOnly, node(&CB));
+    addUnknownResult(CB);
+  }
+
+  // A mapped callee may return a pointer that it was lent; integers that hold
+  // addresses it pins. For any other all that it was given is pinned.
+  void addUnknownResult(const CallBase &CB) {
+    Type *T = CB.getType();
+    if (!canHold(T))
+      return;
+    copy(lends(CB) && containsPointer(T) ? Top : OutsideOnly, node(&CB));
+    if (T->isStructTy())
+      copy(OutsideOnly, numbers(&CB));
   }
 
   void addLibraryCall(const CallBase &CB, unsigned Traits) {
@@ -513,6 +517,9 @@ struct Escape::Impl {
         O = Outside;
         for (unsigned To : Nodes[N].Loads)
           copy(Top, To);
+        for (unsigned D : Nodes[N].CopiesTo)
+          for (unsigned DO : Set(Nodes[D].Points))
+            copyInto(Top, DO);
       }
       unsigned C = ContentNode[O];
       for (unsigned To : Nodes[N].Loads)
@@ -526,17 +533,20 @@ struct Escape::Impl {
         for (unsigned SO : Set(Nodes[S].Points))
           copyInto(ContentNode[SO], O);
       if (Nodes[N].Leak && O >= FirstLocal)
-        copy(C, ContentNode[Outside]);
+        copy(C, Leaked);
     }
     for (unsigned I = 0; I < Nodes[N].Copies.size(); I++)
       merge(New, Nodes[N].Copies[I]);
-    if (N == ContentNode[Outside])
+    if (N == Leaked)
       markEscaped(New);
+    if (N == Deferred)
+      mixDeferred(New);
   }
 
-  // Memory that was lent may belong to the heap as well.
+  // Memory that was lent may belong to the heap as well. Whoever reads it takes
+  // what it holds for something lent, whatever is stored there.
   void copyInto(unsigned Val, unsigned Object) {
-    copy(Val, ContentNode[Object == Param ? Outside : Object]);
+    copy(Val, Object < FirstLocal ? Leaked : ContentNode[Object]);
   }
 
   // The runtime adjusts what is deferred, and a deferred function does not keep
@@ -551,12 +561,12 @@ struct Escape::Impl {
     }
   }
 
-  // Code that is not seen reads and writes an escaped local.
+  // Code that is not seen reads and writes a capturable local.
   void markEscaped(const Set &Now) {
     for (unsigned O : Now) {
       if (O < FirstLocal || !Escaped.test_and_set(O))
         continue;
-      copy(ContentNode[O], ContentNode[Outside]);
+      copy(ContentNode[O], Leaked);
       copy(Top, ContentNode[O]);
     }
   }
@@ -570,6 +580,35 @@ struct Escape::Impl {
     InRegister = Nodes[ContentNode[Register]].Points;
   }
 
+  // Single bytes of an address are nothing that can be checked.
+  void findUnseen(const StoreInst &S) {
+    const Value *V = S.getValueOperand();
+    if (isa<Constant>(V) || DL.getTypeStoreSize(V->getType()) >= 8 ||
+        (onStack(node(S.getPointerOperand())) && !V->getType()->isIntegerTy(8)))
+      return;
+    if (staysInside(node(S.getPointerOperand())))
+      return;
+    for (unsigned O : Nodes[node(V)].Points)
+      if (O >= FirstLocal)
+        Unseen.set(O);
+  }
+
+  // Are these nothing but locals?
+  bool onStack(unsigned N) const {
+    return !Nodes[N].Points.test(Outside) && !Nodes[N].Points.test(Param) &&
+           !Nodes[N].Points.test(Register) && !Nodes[N].Points.empty();
+  }
+  // ... that no pointer outside ever leads to?
+  bool staysInside(unsigned N) const {
+    return onStack(N) && !Nodes[N].Points.intersects(Escaped);
+  }
+  bool contentsMovable(unsigned N) const {
+    for (unsigned O : Nodes[N].Points)
+      if (O != Outside && movable(ContentNode[O]))
+        return true;
+    return false;
+  }
+
   void run() {
     for (unsigned I = 0; I < FirstLocal; I++)
       newObject();
@@ -577,46 +616,68 @@ struct Escape::Impl {
     OutsideOnly = newNode();
     Top = newNode();
     Deferred = newNode();
+    Leaked = newNode();
     point(OutsideOnly, Outside);
     point(Top, Outside);
     point(Top, Param);
     point(ContentNode[Outside], Outside);
     point(ContentNode[Param], Outside);
     point(ContentNode[Param], Param);
-    copy(ContentNode[Register], ContentNode[Outside]);
+    copy(ContentNode[Register], Leaked);
     for (Function &F : M)
       if (!F.isDeclaration())
         addFunction(F);
     solve();
+    for (Function &F : M)
+      for (Instruction &I : instructions(F))
+        if (auto *S = dyn_cast<StoreInst>(&I))
+          findUnseen(*S);
   }
 };
 
 Escape::Escape(Module &M) : I(std::make_unique<Impl>(M)) { I->run(); }
 Escape::~Escape() = default;
 
-// The function's own locals, and whether it returns the address of one.
 unsigned Escape::why(const Function &F) const {
   unsigned Why = GREEN_WHY_NONE;
-  auto Result = I->ResultNode.find(&F);
   for (unsigned L = 0; L < I->Locals.size(); L++) {
     if (I->Locals[L]->getFunction() != &F)
       continue;
     if (I->InRegister.test(L + FirstLocal))
       return GREEN_WHY_CONTROL;
-    if (I->Escaped.test(L + FirstLocal) ||
-        (Result != I->ResultNode.end() &&
-         I->Nodes[Result->second].Points.test(L + FirstLocal)))
+    if (I->Unseen.test(L + FirstLocal))
       Why = GREEN_WHY_ESCAPE;
   }
   return Why;
 }
 
-// Does a node point to memory that can move? Escaped locals stay where they are.
+// Does a node point to memory that can move? What lies outside is pinned.
 bool Escape::Impl::movable(unsigned N) const {
   Set Points = Nodes[N].Points;
-  Points.intersectWithComplement(Escaped);
   Points.reset(Outside);
   return !Points.empty();
+}
+
+bool Escape::capturable(const AllocaInst &A) const {
+  auto It = I->LocalObject.find(&A);
+  return It == I->LocalObject.end() || I->Escaped.test(It->second);
+}
+
+bool Escape::onStack(const Value &Ptr) const {
+  auto It = I->ValueNode.find(&Ptr);
+  return It != I->ValueNode.end() && I->onStack(It->second);
+}
+
+bool Escape::staysInside(const Value &Ptr) const {
+  auto It = I->ValueNode.find(&Ptr);
+  return It != I->ValueNode.end() && I->staysInside(It->second);
+}
+
+bool Escape::pointsToStackAddresses(const Value &Ptr) const {
+  if (isa<Constant>(Ptr))
+    return false;
+  auto It = I->ValueNode.find(&Ptr);
+  return It == I->ValueNode.end() || I->contentsMovable(It->second);
 }
 
 bool Escape::holdsStackAddress(const Value &V) const {
@@ -628,6 +689,11 @@ bool Escape::holdsStackAddress(const Value &V) const {
   auto Numbers = I->NumberNode.find(&V);
   return I->movable(It->second) ||
          (Numbers != I->NumberNode.end() && I->movable(Numbers->second));
+}
+
+bool Escape::holdsStackAddressInNumbers(const Value &V) const {
+  auto It = I->NumberNode.find(&V);
+  return It == I->NumberNode.end() ? holdsStackAddress(V) : I->movable(It->second);
 }
 
 bool Escape::localHoldsStackAddress(const AllocaInst &A) const {

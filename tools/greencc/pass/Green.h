@@ -73,6 +73,15 @@ public:
   unsigned why(const llvm::Function &F) const;
   // May V be, or hold, the address of a local that can move?
   bool holdsStackAddress(const llvm::Value &V) const;
+  // ... in a member that is no pointer, if V is a struct?
+  bool holdsStackAddressInNumbers(const llvm::Value &V) const;
+  // Can the address of A come to lie outside the stack?
+  bool capturable(const llvm::AllocaInst &A) const;
+  // Is all that Ptr may point to a local? One that is not capturable?
+  bool onStack(const llvm::Value &Ptr) const;
+  bool staysInside(const llvm::Value &Ptr) const;
+  // May the memory at Ptr hold the address of a local that can move?
+  bool pointsToStackAddresses(const llvm::Value &Ptr) const;
   // May the memory of A hold one?
   bool localHoldsStackAddress(const llvm::AllocaInst &A) const;
 
@@ -80,6 +89,18 @@ private:
   struct Impl;
   std::unique_ptr<Impl> I;
 };
+
+bool containsPointer(llvm::Type *T);
+// Is argument I a local of the caller that the callee does not keep, though
+// perhaps what it finds in it?
+bool onlyReadsContents(const llvm::CallBase &CB, unsigned I);
+// Is the callee known to have barriers of its own?
+bool lends(const llvm::CallBase &CB);
+bool isTry(const llvm::CallBase &CB);
+llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
+
+// Barrier.cpp
+void insertBarriers(llvm::Function &F, const Escape &Esc);
 
 // Layout.cpp
 llvm::SmallVector<uint8_t, 8> localWords(const llvm::DataLayout &DL,

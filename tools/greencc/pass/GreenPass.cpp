@@ -130,10 +130,13 @@ public:
     Safepoints SP(M, Checked);
     Escape Esc(M);
     for (Function *F : Subjects) {
-      if (Why[F] == GREEN_WHY_NONE)
-        Why[F] = Esc.why(*F);
       if (Checked.contains(F))
         insertGrowthCheck(*F);
+      insertBarriers(*F, Esc);
+    }
+    for (Function *F : Subjects) {
+      if (Why[F] == GREEN_WHY_NONE)
+        Why[F] = Esc.why(*F);
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = makeRelocatable(*F, SP, Esc);
       emitEntryRecord(*F, Why[F], Esc);

@@ -32,7 +32,7 @@ GCRegistry::Add<GreenGC> Registered("green", "relocatable stacks");
 
 namespace greenpass {
 
-static bool containsPointer(Type *T) {
+bool containsPointer(Type *T) {
   if (T->isPtrOrPtrVectorTy())
     return true;
   for (Type *E : T->subtypes())

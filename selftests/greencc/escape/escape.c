@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The escape barrier: a frame whose address is kept outside the stack stays,
+ * until it is left; every other one moves. Prints "ok name" or what is wrong.
+ */
+#include "../runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PINNED_BY(name)	expect("escaped " name, __func__, __LINE__)
+#define MOVES()		expect("", __func__, __LINE__)
+
+void foreign_keep(void *p);
+void *foreign_kept(void);
+
+struct holder {
+	int *p;
+	long n;
+	struct holder *next;
+};
+
+int *kept;
+static uintptr_t kept_word;
+static struct holder *heap, *list;
+static volatile int zero;
+static int wrong;
+
+static NOINLINE void expect(const char *want, const char *where, int line)
+{
+	green_test_move();
+	if (!strcmp(green_test_refused(), want))
+		return;
+	printf("%s:%d: \"%s\" instead of \"%s\"\n", where, line, green_test_refused(), want);
+	wrong++;
+}
+
+static void is(long a, long b, const char *where, int line)
+{
+	if (a == b)
+		return;
+	printf("%s:%d: %ld is not %ld\n", where, line, a, b);
+	wrong++;
+}
+
+#define IS(a, b) is((long)(a), (long)(b), __func__, __LINE__)
+
+static NOINLINE void in_global(void)
+{
+	int x = 1;
+
+	MOVES();
+	kept = &x;
+	PINNED_BY("in_global");
+	kept = NULL;
+	PINNED_BY("in_global");
+	x++;
+	IS(x, 2);
+}
+
+static NOINLINE void keeps(int *p)
+{
+	MOVES();
+	kept = p;
+}
+
+static NOINLINE void looks(void)
+{
+	PINNED_BY("by_callee");
+	++*kept;
+}
+
+static NOINLINE void by_callee(void)
+{
+	int x = 1;
+
+	keeps(&x);
+	looks();
+	PINNED_BY("by_callee");
+	IS(x, 2);
+}
+
+static NOINLINE void callee_only(void)
+{
+	int x = 1;
+
+	MOVES();
+	keeps(&x);
+	kept = NULL;
+	PINNED_BY("callee_only");
+}
+
+static NOINLINE void in_heap(void)
+{
+	int x = 1;
+
+	heap->p = &x;
+	PINNED_BY("in_heap");
+	++*heap->p;
+	IS(x, 2);
+}
+
+/* Only a branch that is not taken keeps it. */
+static NOINLINE void perhaps(int really)
+{
+	int x = 1;
+
+	if (really)
+		kept = &x;
+	if (really)
+		PINNED_BY("perhaps");
+	else
+		MOVES();
+	x += really;
+	IS(x, 1 + really);
+}
+
+static NOINLINE void foreign(void)
+{
+	int x = 1;
+
+	MOVES();
+	foreign_keep(&x);
+	PINNED_BY("foreign");
+	++*(int *)foreign_kept();
+	IS(x, 2);
+}
+
+static NOINLINE void by_copy(void)
+{
+	int x = 1;
+	struct holder h = { .p = &x };
+
+	MOVES();
+	memcpy(heap, &h, sizeof(h));
+	PINNED_BY("by_copy");
+	++*heap->p;
+	IS(x, 2);
+	IS(h.p == &x, 1);
+}
+
+static NOINLINE void copies(struct holder *to, const struct holder *from)
+{
+	MOVES();
+	*to = *from;
+}
+
+static NOINLINE void by_lent_copy(void)
+{
+	int x = 1;
+	struct holder h = { .p = &x };
+
+	copies(heap, &h);
+	PINNED_BY("by_lent_copy");
+	++*heap->p;
+	IS(x, 2);
+}
+
+static NOINLINE void local_copy(void)
+{
+	int x = 1;
+	struct holder h = { .p = &x }, g = { 0 };
+
+	__asm__ volatile("" : "+m"(h), "+m"(g));
+	copies(&g, &h);
+	MOVES();
+	++*g.p;
+	IS(x, 2);
+}
+
+static NOINLINE void out_parameter(int **out, int *p)
+{
+	MOVES();
+	*out = p;
+}
+
+static NOINLINE void by_out_parameter(void)
+{
+	int x = 1;
+
+	out_parameter(&heap->p, &x);
+	PINNED_BY("by_out_parameter");
+	++*heap->p;
+	IS(x, 2);
+}
+
+static NOINLINE void local_out_parameter(void)
+{
+	int x = 1, *p = NULL;
+
+	out_parameter(&p, &x);
+	MOVES();
+	++*p;
+	IS(x, 2);
+}
+
+/* Into a word that no map can name. */
+static NOINLINE void unaligned(void)
+{
+	int x = 1, *p = &x;
+	char buf[24];
+
+	memset(buf, 0, sizeof(buf));
+	MOVES();
+	memcpy(buf + 3, &p, sizeof(p));
+	__asm__ volatile("" : "+m"(buf));
+	PINNED_BY("unaligned");
+	memcpy(&p, buf + 3, sizeof(p));
+	++*p;
+	IS(x, 2);
+}
+
+/* The C library keeps nothing, but writes an address where it is told to. */
+static NOINLINE void by_library(void)
+{
+	char buf[16] = "17 4", *end;
+	static char *away;
+
+	IS(strtol(buf, NULL, 10), 17);
+	IS(strtol(buf, &end, 10), 17);
+	MOVES();
+	IS(end - buf, 2);
+	IS(strtol(buf, &away, 10), 17);
+	PINNED_BY("by_library");
+	IS(away - buf, 2);
+}
+
+typedef long longs __attribute__((vector_size(16)));
+
+static NOINLINE void in_vector(void)
+{
+	static longs away;
+	int x = 1;
+
+	away = (longs){ 5, (long)&x };
+	__asm__ volatile("" : "+m"(away));
+#ifdef __OPTIMIZE__ /* else there is a copy in a local, which is ambiguous */
+	PINNED_BY("in_vector");
+#endif
+	++*(int *)away[1];
+	IS(x, 2);
+}
+
+static NOINLINE void deep(int n)
+{
+	volatile char room[64];
+
+	room[0] = 1;
+	if (n)
+		deep(n - 1);
+	else
+		green_test_move();
+	room[1] = 2;
+}
+
+/* One past the end may be where the frame ends. */
+static NOINLINE void past_the_end(void)
+{
+	long x[2];
+
+	__asm__ volatile("" : "+m"(x));
+	kept_word = (uintptr_t)(x + 2);
+	PINNED_BY("past_the_end");
+	IS((uintptr_t)(x + 2), kept_word);
+}
+
+/* Into another local: no pin. */
+static NOINLINE void in_local(void)
+{
+	int x = 1;
+	struct holder h = { .p = &x };
+	struct holder *volatile q = &h;
+
+	MOVES();
+	++*q->p;
+	IS(x, 2);
+}
+
+static NOINLINE void as_integer(void)
+{
+	int x[4] = { 1 };
+
+	kept_word = (uintptr_t)x + 8;
+	PINNED_BY("as_integer");
+	++*(int *)(kept_word - 8);
+	IS(x[0], 2);
+}
+
+static NOINLINE void by_exchange(void)
+{
+	int x = 1;
+
+	__atomic_exchange_n(&kept, &x, __ATOMIC_SEQ_CST);
+	PINNED_BY("by_exchange");
+	++*kept;
+	IS(x, 2);
+}
+
+/*
+ * What a pinned local holds of an older frame is found through it, and kept by
+ * code that takes it for something from outside.
+ */
+static NOINLINE void takes(void)
+{
+	kept = list->p;
+}
+
+static NOINLINE void links(int *older)
+{
+	struct holder h = { .p = older };
+
+	list = &h;
+	takes();
+	PINNED_BY("links");
+}
+
+static NOINLINE void by_content(void)
+{
+	int x = 1;
+
+	links(&x);
+	PINNED_BY("by_content");
+	++*kept;
+	IS(x, 2);
+}
+
+/* ... or returned. */
+static NOINLINE int *returns_found(void)
+{
+	return list->p;
+}
+
+static NOINLINE int *links_and_returns(int *older)
+{
+	struct holder h = { 0 };
+
+	list = &h;
+	h.p = older;
+	return returns_found();
+}
+
+static NOINLINE void by_result(void)
+{
+	int x = 1, *p = links_and_returns(&x);
+
+	green_test_move();
+	++*p;
+	IS(x, 2);
+}
+
+/* The struct is linked before and filled afterwards, by others. */
+static NOINLINE void fills(struct holder *h, int *p)
+{
+	h->p = p;
+}
+
+static NOINLINE void linked_then_filled(int *older)
+{
+	struct holder h = { 0 };
+
+	list = &h;
+	fills(&h, older);
+	takes();
+}
+
+static NOINLINE void by_later_content(void)
+{
+	int x = 1;
+
+	linked_then_filled(&x);
+	PINNED_BY("by_later_content");
+	++*kept;
+	IS(x, 2);
+}
+
+static NOINLINE void filled_then_linked(int *older)
+{
+	struct holder h = { 0 };
+
+	fills(&h, older);
+	list = &h;
+	takes();
+}
+
+static NOINLINE void by_earlier_content(void)
+{
+	int x = 1;
+
+	filled_then_linked(&x);
+	PINNED_BY("by_earlier_content");
+	++*kept;
+	IS(x, 2);
+}
+
+/* A list head in a local that points to itself does not pin. */
+static NOINLINE void list_init(struct holder *h)
+{
+	h->next = h;
+	h->p = (int *)&h->n;
+}
+
+static NOINLINE void self_pointing(void)
+{
+	struct holder h;
+
+	list_init(&h);
+	MOVES();
+	IS(h.next == &h, 1);
+	IS((long *)h.p == &h.n, 1);
+	if (zero)
+		list = &h;
+}
+
+static NOINLINE int recursion(int n, struct holder *up)
+{
+	struct holder h = { .n = n, .next = up };
+	int sum;
+
+	if (n == 10)
+		list = &h;
+	if (n)
+		return recursion(n - 1, &h) + 1;
+	PINNED_BY("recursion");
+	sum = 0;
+	for (struct holder *p = &h; p; p = p->next)
+		sum += (int)p->n;
+	IS(sum, 210);
+	return 1;
+}
+
+static NOINLINE double in_floating(double d, float f)
+{
+	int x = 1;
+
+	kept = &x;
+	return d * 2 + (double)f + x;
+}
+
+/* More frames than there are pins. */
+static NOINLINE int many(int n)
+{
+	int x = n;
+
+	kept = &x;
+	if (n && many(n - 1) != n - 1)
+		return -1;
+	green_test_move();
+	return x;
+}
+
+#define TEST(call, name)						\
+	do {								\
+		int before = wrong;					\
+									\
+		MOVES();						\
+		call;							\
+		MOVES();						\
+		if (wrong == before)					\
+			printf("ok %s\n", name);			\
+		else							\
+			printf("not ok %s\n", name);			\
+	} while (0)
+
+int test_main(void)
+{
+	heap = calloc(1, sizeof(*heap));
+	TEST(in_global(), "in_global");
+	TEST(by_callee(), "by_callee");
+	TEST(callee_only(), "callee_only");
+	TEST(in_heap(), "in_heap");
+	TEST(perhaps(0), "perhaps_not");
+	TEST(perhaps(1), "perhaps");
+	TEST(foreign(), "foreign");
+	TEST(by_copy(), "by_copy");
+	TEST(by_lent_copy(), "by_lent_copy");
+	TEST(local_copy(), "local_copy");
+	TEST(by_out_parameter(), "by_out_parameter");
+	TEST(local_out_parameter(), "local_out_parameter");
+	TEST(in_local(), "in_local");
+	TEST(as_integer(), "as_integer");
+	TEST(unaligned(), "unaligned");
+	TEST(by_library(), "by_library");
+	TEST(in_vector(), "in_vector");
+	TEST(deep(20), "deep");
+	TEST(past_the_end(), "past_the_end");
+	TEST(by_exchange(), "by_exchange");
+	TEST(by_content(), "by_content");
+	TEST(by_result(), "by_result");
+	TEST(by_later_content(), "by_later_content");
+	TEST(by_earlier_content(), "by_earlier_content");
+	TEST(self_pointing(), "self_pointing");
+	TEST(IS(recursion(20, NULL), 21), "recursion");
+	TEST(IS(in_floating(1.5, 2.5f), 6), "in_floating");
+	TEST(IS(many(40), 40), "many");
+	free(heap);
+	return wrong != 0;
+}
