@@ -54,8 +54,14 @@
  * What VERIFIED promises: at every safepoint of the function each stack
  * address that it may still use lies in one of the slots, in a word of a local
  * that its bitmap names, or in the saved rbp; none is kept in a callee-saved
- * register or elsewhere in the frame, and none was stored outside the stack but
- * by way of the barrier (libuser/escape.c), which pins the frame.
+ * register or elsewhere in the frame, and none was stored elsewhere but by way
+ * of the barrier (libuser/escape.c), which pins the frame. Elsewhere is also
+ * memory of the frame that other functions are given the address of: they take
+ * what they find there for something that does not move.
+ *
+ * What BARRIERS promises, of frames that are VERIFIED and of others: a pointer
+ * that the function is given is stored nowhere but by way of the barrier. To a
+ * function without it, mapped code pins what it passes.
  */
 #ifndef GREEN_PTRMAP_H
 #define GREEN_PTRMAP_H
@@ -74,6 +80,7 @@ extern "C" {
 #define GREEN_MAP_VERIFIED	(1u << 0)	/* frames of it may move */
 #define GREEN_MAP_ARGS		(1u << 1)	/* the argument kinds are known */
 #define GREEN_MAP_LOCALS	(1u << 2)	/* the locals are known */
+#define GREEN_MAP_BARRIERS	(1u << 3)	/* it pins what it keeps of what it is lent */
 /* Bits 8 to 15: why it is not VERIFIED, GREEN_WHY_*. */
 #define GREEN_MAP_WHY(flags)	(((flags) >> 8) & 0xff)
 
@@ -93,6 +100,7 @@ enum green_why {
 #define GREEN_ARG_SCALAR	0
 #define GREEN_ARG_POINTER	1
 #define GREEN_ARG_OTHER		2	/* struct, floating point, ...: not one integer word */
+#define GREEN_ARG_AMBIGUOUS	3	/* may be either: refuse if it looks like a pointer */
 
 /* Kinds of an 8-byte word of a local. */
 #define GREEN_WORD_SCALAR	0	/* never a stack address */

@@ -143,6 +143,84 @@ green_stack_grow:
 	.cfi_endproc
 	.size	green_stack_grow, . - green_stack_grow
 
+/*
+ * The same for a test in front of a function, which has its arguments in
+ * registers: all are kept. r11 is the caller's rsp less the need, which is 0 for
+ * _none; r10 what the frame takes, for _frame. While the runtime works they are in struct green_entry; prove.c
+ * adjusts those of them that the function's map calls pointers.
+ */
+	.globl	green_stack_morestack
+	.type	green_stack_morestack, @function
+	.globl	green_stack_morestack_none
+	.type	green_stack_morestack_none, @function
+	.globl	green_stack_morestack_frame
+	.type	green_stack_morestack_frame, @function
+	.p2align 4
+green_stack_morestack_none:
+	leaq	8(%rsp), %r11
+green_stack_morestack:
+	xorl	%r10d, %r10d
+green_stack_morestack_frame:
+	.cfi_startproc
+	pushq	%rax
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rsi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdx
+	.cfi_adjust_cfa_offset 8
+	pushq	%rcx
+	.cfi_adjust_cfa_offset 8
+	pushq	%r8
+	.cfi_adjust_cfa_offset 8
+	pushq	%r9
+	.cfi_adjust_cfa_offset 8
+	subq	$136, %rsp
+	.cfi_adjust_cfa_offset 136
+	movups	%xmm0, (%rsp)
+	movups	%xmm1, 16(%rsp)
+	movups	%xmm2, 32(%rsp)
+	movups	%xmm3, 48(%rsp)
+	movups	%xmm4, 64(%rsp)
+	movups	%xmm5, 80(%rsp)
+	movups	%xmm6, 96(%rsp)
+	movups	%xmm7, 112(%rsp)
+	leaq	ENTRY_SIZE(%rsp), %rdi
+	subq	%r11, %rdi
+	movq	%r10, %rsi
+	call	green_stack_grow
+	.globl	green_stack_morestack_return
+	.hidden	green_stack_morestack_return
+green_stack_morestack_return:
+	movups	(%rsp), %xmm0
+	movups	16(%rsp), %xmm1
+	movups	32(%rsp), %xmm2
+	movups	48(%rsp), %xmm3
+	movups	64(%rsp), %xmm4
+	movups	80(%rsp), %xmm5
+	movups	96(%rsp), %xmm6
+	movups	112(%rsp), %xmm7
+	addq	$136, %rsp
+	.cfi_adjust_cfa_offset -136
+	popq	%r9
+	.cfi_adjust_cfa_offset -8
+	popq	%r8
+	.cfi_adjust_cfa_offset -8
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	popq	%rdx
+	.cfi_adjust_cfa_offset -8
+	popq	%rsi
+	.cfi_adjust_cfa_offset -8
+	popq	%rdi
+	.cfi_adjust_cfa_offset -8
+	popq	%rax
+	.cfi_adjust_cfa_offset -8
+	ret
+	.cfi_endproc
+	.size	green_stack_morestack, . - green_stack_morestack
+
 /* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
 	.p2align 4
 not_green:

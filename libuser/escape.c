@@ -7,7 +7,7 @@
  * any pin below its frame pointer. What frames leave behind that are left in
  * another way lies below the stack pointer, and goes when a move is tried.
  *
- * Not every store needs a pin; tools/greencc/pass/Barrier.cpp has the argument.
+ * Why this is enough stands in tools/greencc/pass/Barrier.cpp.
  */
 #include "internal.h"
 
@@ -18,16 +18,29 @@ __thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec"))) =
 	UINTPTR_MAX;
 
 /*
+ * Most callees have the mark of greencc in front of their code (Barrier.cpp), and
+ * nothing is to be done for them.
+ */
+#define UNLESS_MARKED(callee)						\
+		"	testl	$0xffc, %e" #callee "\n"		\
+		"	jz	1f\n"					\
+		"	cmpl	$0x071f0f67, -4(%r" #callee ")\n"	\
+		"	jne	1f\n"					\
+		"	ret\n"						\
+		"1:\n"
+
+/*
  * Called with the convention preserve_most: all general registers but r11 are
  * kept. The last argument is the caller's frame pointer.
  */
-#define ENTRY(name, arg)						\
+#define ENTRY(name, arg, first)						\
 	__asm__("	.text\n"					\
 		"	.globl	" #name "\n"				\
 		"	.type	" #name ", @function\n"			\
 		"	.p2align 4\n"					\
 		#name ":\n"						\
 		"	.cfi_startproc\n"				\
+		first							\
 		"	pushq	%rbp\n"					\
 		"	.cfi_def_cfa_offset 16\n"			\
 		"	.cfi_offset rbp, -16\n"				\
@@ -60,9 +73,12 @@ __thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec"))) =
 		"	.cfi_endproc\n"					\
 		"	.size	" #name ", . - " #name "\n")
 
-ENTRY(green_escape, rdx);
-ENTRY(green_escape_copy, rcx);
-ENTRY(green_escape_end, rdi);
+ENTRY(green_escape, rsi, "");
+ENTRY(green_escape_to, rdx, "");
+ENTRY(green_escape_copy, rdx, "");
+ENTRY(green_escape_copy_to, rcx, "");
+ENTRY(green_escape_lend, rdx, UNLESS_MARKED(si));
+ENTRY(green_escape_end, rdi, "");
 
 static struct green *current(void)
 {
@@ -160,30 +176,16 @@ out:
 		green_escape_low = addr;
 }
 
-/*
- * @value is about to be stored at @dest (0: anywhere). On the same stack a map
- * names the word, and nothing is to be done unless @value lies in an older frame
- * and dest's frame, once pinned, could hand it on.
- */
-static void escape(struct green *t, uintptr_t value, uintptr_t dest, uintptr_t fp)
+static void escape(struct green *t, uintptr_t value, uintptr_t fp)
 {
-	uintptr_t end;
-
-	if (!inside(t, value) || pinned(&t->escapes, value))
-		return;
-	if (inside(t, dest) && dest % 8 == 0) {
-		if (value <= dest)
-			return;
-		end = frame_end(t, dest, fp);
-		if (value < end)
-			return;
-	}
-	pin(t, value, frame_end(t, value, fp));
+	if (inside(t, value) && !pinned(&t->escapes, value))
+		pin(t, value, frame_end(t, value, fp));
 }
 
-void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t fp);
+/* @value is about to be stored where no map names it. */
+void do_green_escape(uintptr_t value, uintptr_t fp);
 __attribute__((used))
-void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t fp)
+void do_green_escape(uintptr_t value, uintptr_t fp)
 {
 	struct green *t = current();
 
@@ -193,12 +195,43 @@ void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t fp)
 	if (value == UINTPTR_MAX)
 		pin(t, t->hi - 8, t->hi);
 	else
-		escape(t, value, dest, fp);
+		escape(t, value, fp);
 }
 
-void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t fp);
+/*
+ * Is @dest in a frame of this stack that is not pinned? That can be no memory
+ * that was found from outside. A pin of one byte is of a frame that is not known.
+ */
+static bool free_local(const struct green *t, uintptr_t dest, uintptr_t fp)
+{
+	const struct green_escapes *e = &t->escapes;
+	uintptr_t end = inside(t, dest) ? frame_end(t, dest, fp) : 0;
+	unsigned int i;
+
+	if (!end)
+		return false;
+	for (i = 0; i < e->nr; i++)
+		if (e->pin[i].addr < end &&
+		    (e->pin[i].end >= end || e->pin[i].end == e->pin[i].addr + 1))
+			return false;
+	return true;
+}
+
+/* ... and perhaps one names it: at @dest. */
+void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp);
 __attribute__((used))
-void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t fp)
+void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (t && inside(t, value) && !free_local(t, dest, fp))
+		escape(t, value, fp);
+}
+
+/* The @n bytes at @src are about to be copied to such a place. */
+void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp);
+__attribute__((used))
+void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp)
 {
 	struct green *t = current();
 	uintptr_t end = src + n, addr = (src + 7) & ~7UL;
@@ -207,11 +240,30 @@ void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t fp)
 		return;
 	if (end > t->hi || end < src)
 		end = t->hi;
-	/* Not on words: no map names them. */
-	if ((dest ^ src) % 8)
-		dest = 0;
 	for (; addr + 8 <= end; addr += 8)
-		escape(t, *(const uintptr_t *)addr, dest ? dest + (addr - src) : 0, fp);
+		escape(t, *(const uintptr_t *)addr, fp);
+}
+
+void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t fp);
+__attribute__((used))
+void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t fp)
+{
+	struct green *t = current();
+
+	/* Words must land on words. */
+	if (t && ((dest ^ src) % 8 || !free_local(t, dest, fp)))
+		do_green_escape_copy(src, n, fp);
+}
+
+/* @value is about to be passed to @callee, which may keep it unless it asks here. */
+void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp);
+__attribute__((used))
+void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (t && inside(t, value) && !green_map_has_barriers(callee))
+		escape(t, value, fp);
 }
 
 /*

@@ -24,6 +24,7 @@
 #define W_AFTER		16
 #define W_OS_SP		24
 #define SAVED_SIZE	64
+#define ENTRY_SIZE	200
 #define D_FN		8
 #define D_ARGS		40
 
@@ -103,6 +104,18 @@ struct green_io {
 	bool anyway;			/* it is to be done even so: a close */
 	const void *mem[GREEN_IO_MEM];
 	size_t len[GREEN_IO_MEM];
+};
+
+/*
+ * What green_stack_morestack() has on the stack while the runtime works: the
+ * registers that may hold arguments of the function at whose front it was called.
+ */
+struct green_entry {
+	unsigned char floats[128];
+	uint64_t align;
+	uint64_t word[6];		/* the last first */
+	uint64_t rax;
+	uint64_t pc;			/* in the function */
 };
 
 /* Frames whose addresses are kept outside the stack; no particular order. */
@@ -242,6 +255,7 @@ void green_wake_expired(struct green_worker *w, struct green *t);
 /* enter.S */
 long green_worker_enter(struct green_worker *w);
 extern const char green_thread_start[], green_thread_base[], green_switch_resume[];
+extern const char green_stack_morestack_return[];
 
 /* timer.c */
 int green_timer_add(struct green_worker *w, struct green *t, uint64_t at);
@@ -348,6 +362,8 @@ int green_maps_init(void);
 bool green_is_mapped(const void *pc);
 /* By an address inside the function. */
 bool green_map_find(const void *pc, struct green_map *m);
+/* Does @func, the start of a function, pin what it keeps of what it is lent? */
+bool green_map_has_barriers(const void *func);
 unsigned int green_map_arg(const struct green_map *m, unsigned int i);
 /*
  * By a return address; *@site is good until the next question. -ENOENT if the
@@ -384,6 +400,7 @@ static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
 static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
 static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
+static_assert(sizeof(struct green_entry) == ENTRY_SIZE, "enter.S");
 static_assert(sizeof(struct green_try) == SAVED_SIZE + 16, "enter.S");
 static_assert(offsetof(struct green_defer, fn) == D_FN, "enter.S");
 static_assert(offsetof(struct green_defer, args) == D_ARGS, "enter.S");

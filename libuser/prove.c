@@ -123,6 +123,45 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 	return 0;
 }
 
+/* The call of the runtime that the thread is in, as far as anyone wants to know. */
+static const void *innermost(const struct green *t)
+{
+	const struct green_saved *s = (const void *)t->sp;
+	const struct green_entry *e = (const void *)(s + 1);
+
+	return (const void *)(s->pc == (uintptr_t)green_stack_morestack_return ? e->pc : s->pc);
+}
+
+/*
+ * A function that has not laid out its frame: its arguments, and then, like a
+ * frame, the call of it.
+ */
+static int prove_entry(struct green_proof *p, struct frame *f, struct green_nomove *why)
+{
+	struct green_entry *e = (void *)f->rsp;
+	const uint64_t *ret = (const void *)(e + 1);
+	struct green_map m;
+	unsigned int i, n = 0;
+
+	if (!green_map_find((const char *)e->pc - 1, &m) || !(m.flags & GREEN_MAP_ARGS))
+		return green_refuse(why, GREEN_NOMOVE_FRAME, (const void *)e->pc);
+	for (i = 0; i < m.nr_args && n < 6; i++) {
+		unsigned int kind = green_map_arg(&m, i);
+		uint64_t *word = &e->word[5 - n];
+
+		if (kind == GREEN_ARG_OTHER)
+			continue;
+		n++;
+		if (kind == GREEN_ARG_POINTER)
+			pointer_word(p, (uintptr_t)word);
+		else if (kind == GREEN_ARG_AMBIGUOUS && *word >= p->lo && *word < p->hi)
+			return green_refuse(why, GREEN_NOMOVE_AMBIGUOUS, (const void *)e->pc);
+	}
+	f->ret = (const void *)*ret;
+	f->rsp = (uintptr_t)(ret + 1);
+	return 0;
+}
+
 /* The frames, innermost first, along the rbp chain. */
 static int prove_frames(struct green_worker *w, struct green *t, struct green_proof *p,
 			struct green_nomove *why)
@@ -138,6 +177,11 @@ static int prove_frames(struct green_worker *w, struct green *t, struct green_pr
 	if (f.ret == (const void *)green_exit) {
 		f.ret = *(const void **)f.rsp;
 		f.rsp += 8;
+	}
+	if (f.ret == green_stack_morestack_return) {
+		err = prove_entry(p, &f, why);
+		if (err)
+			return err;
 	}
 	/* The innermost function's frame pointer, as it stands in the block. */
 	pointer_word(p, (uintptr_t)&s->rbp);
@@ -172,7 +216,7 @@ static int prove_io(struct green *t, struct green_proof *p, struct green_nomove 
 
 		if (mem < p->hi && mem + t->io.len[i] > p->lo)
 			return green_refuse(why, GREEN_NOMOVE_IO,
-					    (const void *)((struct green_saved *)p->sp)->pc);
+					    innermost(t));
 	}
 	return 0;
 }
@@ -199,7 +243,7 @@ int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
 		return green_refuse(why, GREEN_NOMOVE_RUNNING, NULL);
 	if (t->pins)
 		return green_refuse(why, GREEN_NOMOVE_PINNED,
-				    (const void *)((struct green_saved *)t->sp)->pc);
+				    innermost(t));
 	green_escape_prune(t);
 	err = proof_alloc(p, t);
 	if (err)

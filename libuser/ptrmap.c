@@ -344,6 +344,13 @@ bool green_is_mapped(const void *pc)
 	return find(pc) != NULL;
 }
 
+bool green_map_has_barriers(const void *func)
+{
+	struct green_map m;
+
+	return green_map_find(func, &m) && m.start == func && m.flags & GREEN_MAP_BARRIERS;
+}
+
 bool green_map_find(const void *pc, struct green_map *m)
 {
 	const struct entry *e = find(pc);

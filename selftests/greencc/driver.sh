@@ -19,7 +19,9 @@ refuses() {
 
 echo '#define N 3' >n.h
 printf '#include "n.h"\nint f(void);\nint f(void) { return N; }\n' >f.c
-printf 'void green_stack_grow(unsigned long n);\nvoid green_stack_grow(unsigned long n) { (void)n; }\n' >g.c
+for name in stack_grow stack_morestack stack_morestack_none stack_morestack_frame; do
+	printf 'void green_%s(void);\nvoid green_%s(void) { }\n' $name $name
+done >g.c
 printf 'int f(void);\nint main(void) { return f() - 3; }\n' >main.c
 printf '.globl h\nh: ret\n.section .note.GNU-stack,"",@progbits\n' >h.s
 printf 'int broken(\n' >broken.c
@@ -53,7 +55,7 @@ response_c_file() { echo 'f.c main.c g.c' >files && echo '-o resp' >out && "$cc"
 response_missing() { refuses -c @nothing; }
 response_endless() { echo '-c f.c @endless' >endless; refuses @endless; }
 stdin_free() { "$cc" -O2 -x c -c f.c -o x.o; }
-no_growth() { "$cc" -fno-green-growth f.c main.c -o ng && ./ng && ! nm ng | grep -q green_stack_grow; }
+no_growth() { "$cc" -fno-green-growth f.c main.c -o ng && ./ng && ! nm ng | grep -q green_stack; }
 
 check dependencies deps
 check dependencies_by_object deps_named

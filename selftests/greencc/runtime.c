@@ -32,8 +32,8 @@ static struct { char *p; size_t n; } old_stacks[KEPT];
 struct map {
 	const char *func, *name;
 	uint32_t code_size, flags;
-	const uint8_t *locals, *slots, *live;
-	uint32_t nr_locals, nr_slots;
+	const uint8_t *args, *locals, *slots, *live;
+	uint32_t nr_args, nr_locals, nr_slots;
 };
 
 static void fail(const char *what)
@@ -65,6 +65,8 @@ static const uint8_t *read_function(const uint8_t *p, long offset, struct map *m
 	m->name = (const char *)p;
 	p += strlen(m->name) + 1;
 	nr = leb(&p, 0);
+	m->nr_args = nr;
+	m->args = p;
 	p += (nr + 3) / 4;
 	m->nr_locals = leb(&p, 0);
 	m->locals = p;
@@ -119,6 +121,15 @@ static int find(const char *pc, struct map *m, void (*each)(const struct map *))
 	}
 	return 0;
 }
+
+/* What green_stack_morestack() pushes. */
+struct entry {
+	char floats[136];
+	uint64_t word[6];		/* the last first */
+	uint64_t rax;
+	const char *pc, *ret;
+};
+extern const char green_stack_morestack_return[];
 
 static int in_stack(uint64_t v)
 {
@@ -200,8 +211,11 @@ __thread uintptr_t green_escape_low = UINTPTR_MAX;
 static uintptr_t pins[MAX_PINS];
 static size_t nr_pins;
 
-void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t *fp);
-void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t *fp);
+void do_green_escape(uintptr_t value);
+void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t *fp);
+void do_green_escape_copy(uintptr_t src, size_t n);
+void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t *fp);
+void do_green_escape_lend(uintptr_t value, const char *callee);
 void do_green_escape_end(uintptr_t fp);
 
 /* Drops the pins of a frame and below. */
@@ -220,18 +234,12 @@ void do_green_escape_end(uintptr_t addr)
 	nr_pins = n;
 }
 
-void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t *fp)
+void do_green_escape(uintptr_t value)
 {
 	if (value == UINTPTR_MAX)
 		value = (uintptr_t)hi - 8;
 	if (!in_stack(value))
 		return;
-	if (in_stack(dest) && dest % 8 == 0) {
-		while (in_stack((uintptr_t)fp) && (uintptr_t)(fp + 2) <= dest)
-			fp = (uintptr_t *)*fp;
-		if (value < (uintptr_t)(fp + 2))
-			return;
-	}
 	for (size_t i = 0; i < nr_pins; i++)
 		if (pins[i] == value)
 			return;
@@ -242,12 +250,51 @@ void do_green_escape(uintptr_t value, uintptr_t dest, uintptr_t *fp)
 		green_escape_low = value;
 }
 
-void do_green_escape_copy(uintptr_t dest, uintptr_t src, size_t n, uintptr_t *fp)
+void do_green_escape_copy(uintptr_t src, size_t n)
 {
-	if ((dest ^ src) % 8)
-		dest = 0;
 	for (uintptr_t p = (src + 7) & ~7UL; p + 8 <= src + n; p += 8)
-		do_green_escape(*(uintptr_t *)p, dest ? dest + (p - src) : 0, fp);
+		do_green_escape(*(uintptr_t *)p);
+}
+
+/* Is the frame that @dest lies in none that is pinned? */
+static int free_local(uintptr_t dest, uintptr_t *fp)
+{
+	uintptr_t start = 0, end;
+
+	if (!in_stack(dest))
+		return 0;
+	for (;; fp = (uintptr_t *)*fp) {
+		if (!in_stack((uintptr_t)fp))
+			return 0;
+		end = (uintptr_t)(fp + 2);
+		if (dest < end)
+			break;
+		start = end;
+	}
+	for (size_t i = 0; i < nr_pins; i++)
+		if (pins[i] >= start && pins[i] < end)
+			return 0;
+	return 1;
+}
+
+void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t *fp)
+{
+	if (!free_local(dest, fp))
+		do_green_escape(value);
+}
+
+void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t *fp)
+{
+	if ((dest ^ src) % 8 || !free_local(dest, fp))
+		do_green_escape_copy(src, n);
+}
+
+void do_green_escape_lend(uintptr_t value, const char *callee)
+{
+	struct map m;
+
+	if (!find(callee, &m, NULL) || !(m.flags & GREEN_MAP_BARRIERS))
+		do_green_escape(value);
 }
 
 static int is_pinned(char *from, char *to)
@@ -258,6 +305,27 @@ static int is_pinned(char *from, char *to)
 	return 0;
 }
 
+/* The arguments of a function that was stopped at its front. */
+static int collect_entry(const struct entry *e)
+{
+	uint64_t *word = (uint64_t *)&e->word[6];
+	struct map m;
+
+	find(e->pc, &m, NULL);
+	for (uint32_t i = 0; i < m.nr_args && word > e->word; i++) {
+		uint32_t kind = m.args[i / 4] >> (i % 4 * 2) & 3;
+
+		if (kind == GREEN_ARG_OTHER)
+			continue;
+		word--;
+		if (kind == GREEN_ARG_POINTER)
+			relocate(word);
+		else if (kind == GREEN_ARG_AMBIGUOUS && in_stack(*word))
+			return 0;
+	}
+	return 1;
+}
+
 static int collect(char *frame)
 {
 	nr_relocs = 0;
@@ -265,9 +333,20 @@ static int collect(char *frame)
 	for (;;) {
 		uint64_t *rbp = (uint64_t *)frame;
 		const char *pc = (const char *)rbp[1];
+		char *rsp = frame + 16;
 		struct map m;
 
 		relocate(&rbp[0]);
+		if (pc == green_stack_morestack_return) {
+			const struct entry *e = (const void *)rsp;
+
+			if (!collect_entry(e)) {
+				refused("ambiguous argument", NULL);
+				return 0;
+			}
+			pc = e->ret;
+			rsp = (char *)(e + 1);
+		}
 		if (pc == run_on_stack_return)
 			return 1;
 		if (!find(pc, &m, NULL)) {
@@ -278,11 +357,11 @@ static int collect(char *frame)
 			refused("not verified", &m);
 			return 0;
 		}
-		if (is_pinned(frame + 16, (char *)rbp[0] + 16)) {
+		if (is_pinned(rsp, (char *)rbp[0] + 16)) {
 			refused("escaped", &m);
 			return 0;
 		}
-		if (!collect_frame(&m, frame + 16, (char *)rbp[0])) {
+		if (!collect_frame(&m, rsp, (char *)rbp[0])) {
 			refused("ambiguous", &m);
 			return 0;
 		}

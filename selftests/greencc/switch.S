@@ -35,6 +35,55 @@ green_stack_grow:
 	ret
 	.size	green_stack_grow, .-green_stack_grow
 
+/* The same in front of a function: its arguments stay in their registers. */
+	.globl	green_stack_morestack
+	.globl	green_stack_morestack_frame
+	.globl	green_stack_morestack_none
+	.globl	green_stack_morestack_return
+	.type	green_stack_morestack, @function
+green_stack_morestack_none:
+	leaq	8(%rsp), %r11
+green_stack_morestack:
+green_stack_morestack_frame:
+	pushq	%rax
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	subq	$136, %rsp
+	movups	%xmm0, (%rsp)
+	movups	%xmm1, 16(%rsp)
+	movups	%xmm2, 32(%rsp)
+	movups	%xmm3, 48(%rsp)
+	movups	%xmm4, 64(%rsp)
+	movups	%xmm5, 80(%rsp)
+	movups	%xmm6, 96(%rsp)
+	movups	%xmm7, 112(%rsp)
+	leaq	200(%rsp), %rdi
+	subq	%r11, %rdi
+	call	green_stack_grow
+green_stack_morestack_return:
+	movups	(%rsp), %xmm0
+	movups	16(%rsp), %xmm1
+	movups	32(%rsp), %xmm2
+	movups	48(%rsp), %xmm3
+	movups	64(%rsp), %xmm4
+	movups	80(%rsp), %xmm5
+	movups	96(%rsp), %xmm6
+	movups	112(%rsp), %xmm7
+	addq	$136, %rsp
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	popq	%rax
+	ret
+	.size	green_stack_morestack, .-green_stack_morestack
+
 /* int run_on_stack(void *top, int (*fn)(void)) */
 	.globl	run_on_stack
 	.globl	run_on_stack_return
@@ -84,8 +133,11 @@ run_on_stack_return:
 	ret
 	.size	\name, .-\name
 	.endm
-	BARRIER	green_escape, rdx
-	BARRIER	green_escape_copy, rcx
+	BARRIER	green_escape, rsi
+	BARRIER	green_escape_to, rdx
+	BARRIER	green_escape_copy, rdx
+	BARRIER	green_escape_copy_to, rcx
+	BARRIER	green_escape_lend, rdx
 	BARRIER	green_escape_end, rdi
 
 	.local	saved_sp

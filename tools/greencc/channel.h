@@ -5,13 +5,21 @@
  *
  *   flags (GREEN_MAP_* of green_ptrmap.h),
  *   room: bytes that the frame may take before the stack is tested,
+ *   need: bytes of stack that calls take, if greenmap is to insert the test in
+ *   front of the function, or GREENCC_NO_TEST,
  *   nr_args, one kind an argument, nr_locals, and for each local:
  *   its address (Direct), size, period, bitmap words
+ */
+/*
+ * A function that is never suspended has a line of assembly, a comment, instead:
+ *	GREENCC_LEAF name flags room need nr_args kind...
  */
 #ifndef GREENCC_CHANNEL_H
 #define GREENCC_CHANNEL_H
 
 #define GREENCC_ENTRY_ID	0x67726e656e747279ULL	/* "grnentry" */
+#define GREENCC_LEAF		"#greencc-leaf "
+#define GREENCC_NO_TEST		(-1L)
 #define GREENCC_CALL_ID		0x67726e63616c6cULL	/* "grncall" */
 
 /*

@@ -487,6 +487,7 @@ static void to_assembly(const char *source, const char *object, const char *raw)
 	push(&cmd, "-S");
 	push(&cmd, format("-fpass-plugin=%s/greenpass.so", opt.dir));
 	push(&cmd, "-fno-omit-frame-pointer");
+	push(&cmd, "-momit-leaf-frame-pointer");
 	push(&cmd, "-fno-lto");
 	push(&cmd, "-mllvm");
 	push(&cmd, "-no-x86-call-frame-opt");

@@ -393,7 +393,7 @@ static NOINLINE void by_earlier_content(void)
 	IS(x, 2);
 }
 
-/* A list head in a local that points to itself does not pin. */
+/* What others may find holds nothing that moves, not even its own address. */
 static NOINLINE void list_init(struct holder *h)
 {
 	h->next = h;
@@ -404,8 +404,9 @@ static NOINLINE void self_pointing(void)
 {
 	struct holder h;
 
-	list_init(&h);
 	MOVES();
+	list_init(&h);
+	PINNED_BY("self_pointing");
 	IS(h.next == &h, 1);
 	IS((long *)h.p == &h.n, 1);
 	if (zero)

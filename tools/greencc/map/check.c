@@ -378,6 +378,20 @@ static bool step(struct checker *c, size_t line)
 	return true;
 }
 
+static bool makes_calls(struct module *m, struct function *f)
+{
+	for (size_t i = f->first; i < f->last; i++) {
+		struct insn in;
+
+		if (!is_insn(&m->lines[i]))
+			continue;
+		parse_insn(m->lines[i].text, &in);
+		if (starts(in.name, "call"))
+			return true;
+	}
+	return false;
+}
+
 /* Room that the prologue takes, and whether it sets up a frame pointer. */
 static bool read_prologue(struct module *m, struct function *f)
 {
@@ -448,7 +462,7 @@ void function_check(struct module *m, struct function *f)
 
 	if (!c.in || !c.reached || !c.work || !c.queued)
 		die(m->path, 0, "out of memory");
-	if (!frame_pointer)
+	if (!frame_pointer && makes_calls(m, f))
 		function_unverify(f, GREEN_WHY_CODEGEN, f->first);
 	if (!keeps_rsp(m, f, &bad))
 		function_unverify(f, GREEN_WHY_CODEGEN, bad);

@@ -182,10 +182,17 @@ static void emit_function(const struct function *f, size_t n, FILE *out)
 void module_emit(struct module *m, FILE *out)
 {
 	size_t f = 0;
+	struct test test = { .at = SIZE_MAX, .end = SIZE_MAX };
 
 	for (size_t i = 0; i < m->nr_lines; i++) {
 		const struct function *fn = f < m->nr_functions ? &m->functions[f] : NULL;
 
+		if (fn && i == fn->first)
+			test = test_of(m, fn);
+		if (fn && fn->need >= 0 && i == test.at)
+			emit_test(&test, f, out);
+		if (fn && fn->need >= 0 && i == test.end)
+			emit_growth(&test, f, out);
 		if (fn && i == fn->last)
 			fprintf(out, ".Lgreen_func_end%zu:\n", f++);
 		if (!m->lines[i].stackmap)

@@ -227,6 +227,7 @@ static void read_entry(struct cursor *c, struct function *f)
 	f->entered = true;
 	f->flags = next_constant(c);
 	f->room = next_constant(c);
+	f->need = next_constant(c);
 	f->nr_args = next_constant(c);
 	f->args = xrealloc(NULL, f->nr_args);
 	for (uint32_t i = 0; i < f->nr_args; i++)
@@ -322,6 +323,34 @@ static int by_line(const void *a, const void *b)
 	return (x->line > y->line) - (x->line < y->line);
 }
 
+static void read_leaf(struct module *m, const char *s)
+{
+	char *name = xstrdup(s, strcspn(s, " ")), *end = (char *)s + strlen(name);
+	struct function *f = module_function(m, name);
+
+	free(name);
+	if (!f)	/* nobody calls it, or all do inline */
+		return;
+	f->entered = true;
+	f->flags = strtoul(end, &end, 10);
+	f->room = strtoul(end, &end, 10);
+	f->need = strtol(end, &end, 10);
+	f->nr_args = strtoul(end, &end, 10);
+	f->args = xrealloc(NULL, f->nr_args);
+	for (uint32_t i = 0; i < f->nr_args; i++)
+		f->args[i] = strtoul(end, &end, 10);
+}
+
+static void read_leaves(struct module *m)
+{
+	for (size_t i = 0; i < m->nr_lines; i++) {
+		const char *s = m->lines[i].raw + strspn(m->lines[i].raw, " \t");
+
+		if (!strncmp(s, GREENCC_LEAF, strlen(GREENCC_LEAF)))
+			read_leaf(m, s + strlen(GREENCC_LEAF));
+	}
+}
+
 void stackmap_decode(struct module *m)
 {
 	struct image im = { .path = m->path };
@@ -329,6 +358,7 @@ void stackmap_decode(struct module *m)
 	struct function **owners;
 	uint64_t *counts, *constants;
 
+	read_leaves(m);
 	image_read(m, &im);
 	if (!im.size)
 		return;

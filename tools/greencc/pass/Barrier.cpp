@@ -2,30 +2,30 @@
 //
 // The escape barrier: whatever may put a stack address where no map names it
 // asks at run time whether it does, and pins the frame that owns the address.
+// A pinned frame stays where it is until it is left, and with it the address
+// dies. One invariant holds at each safepoint:
 //
-// Two invariants hold at each safepoint. "Pinned" is of a frame's lifetime: a
-// pin goes when the frame that it lies in is left, and with it the address dies.
-//  1. A word outside the stack that holds a live stack address holds a pinned
-//     one.
-//  2. A word in a capturable local that holds an address in an older frame of
-//     the same stack holds a pinned one.
-// Code may reach a local by pointers that it found outside only while the local
-// is pinned. What it finds in there dies no later than that local's frame, or is
-// pinned by 2.; so nothing that was loaded through such a pointer needs a map,
-// nor a barrier when it is stored again. The points-to analysis therefore takes
-// all that comes from outside for immobile.
+//   A word holds no live stack address, or a pinned one, or a map names it, or
+//   it is an argument on its way into a deferred function.
 //
-// Code that is not mapped knows of the stack what it was given, and what it
-// finds through that: all of it is pinned when the call is made. It may keep
-// these addresses anywhere, and write them into any memory that it knows of.
-// Addresses of its own locals that mapped code receives and keeps are pinned
-// like others, and go when they lie below the stack pointer.
+// Maps name locals that are not shared (Escape.cpp), and the values of mapped
+// code. All other memory is foreign: to store a stack address there is to pin
+// it, so what is loaded from there needs no map, and no barrier when it is
+// stored again. An argument that comes from code that is not seen and may get
+// into foreign memory is pinned on entry; behind that it does not move either.
 //
-// 2. does not restrain the common case: an own local's address stored into an
-// older frame, or into the same one, needs no pin. green_escape() compares.
+// Where a pointer may lead to foreign memory or to a local that is not shared,
+// green_escape_to() tells which: what is found from outside and lies in a frame of
+// this stack lies in a pinned one.
 //
-// The test is value - rsp < 4 GB: no live local lies below rsp, no stack is
-// larger, and what passes by mistake is told apart in green_escape().
+// Pointers are lent to calls whose callee is not seen. That is no store: the
+// callee has barriers of its own if it is mapped, and green_escape_lend() pins what is
+// lent to any other. For what it finds through the pointer the callee relies on
+// the invariant: a local is shared as soon as it may be lent.
+//
+// The test is value >= rsp: no live local lies below. What else lies above is
+// told apart in the cold path; it is little, for the arena of the stacks lies
+// above what is mapped later, the heap and the program itself.
 //
 // Not seen: addresses that are stored byte by byte through memory that another
 // module lent, and addresses in disguise (XORed, compressed).
@@ -46,14 +46,6 @@ AllocaInst *underlyingLocal(const Value &V) {
   return A && A->isStaticAlloca() ? const_cast<AllocaInst *>(A) : nullptr;
 }
 
-bool onlyReadsContents(const CallBase &CB, unsigned I) {
-  const Value *A = CB.getArgOperand(I);
-  if (CB.isByValArgument(I))
-    return true;
-  return A->getType()->isPointerTy() && CB.doesNotCapture(I) && !isTry(CB) &&
-         (isRuntimeCall(CB) || underlyingLocal(*A));
-}
-
 // green_try(fn, arg) calls fn(arg), which has a barrier if it is mapped. If not,
 // green.h has it that it does not keep its argument beyond the call.
 bool isTry(const CallBase &CB) {
@@ -61,30 +53,48 @@ bool isTry(const CallBase &CB) {
          CB.getCalledOperand()->stripPointerCasts()->getName() == "green_try";
 }
 
-bool lends(const CallBase &CB) {
-  return isTry(CB) ||
-         (options().AllMapped && !isa<IntrinsicInst>(CB) && !CB.isInlineAsm() &&
-         !isRuntimeCall(CB) && !calleeTraits(CB));
+bool isLent(const CallBase &CB, unsigned I) {
+  if (CB.isByValArgument(I))
+    return true;
+  if (!CB.getArgOperand(I)->getType()->isPointerTy() || isa<IntrinsicInst>(CB) ||
+      CB.isInlineAsm())
+    return false;
+  // A callee that is mapped may not be so where it takes "...".
+  if (I >= CB.getFunctionType()->getNumParams())
+    return CB.doesNotCapture(I);
+  return !isRuntimeCall(CB) || isTry(CB) || CB.doesNotCapture(I);
 }
+
+// Could a callee that is not mapped keep what it is lent?
+static bool mayBeKept(const CallBase &CB, unsigned I) {
+  return !isRuntimeCall(CB) && !CB.isByValArgument(I) && !CB.doesNotCapture(I) &&
+         !CB.paramHasAttr(I, Attribute::StructRet) && !options().AllMapped;
+}
+
+// nopl (%edi), which nobody else writes. The runtime knows it too (escape.c).
+constexpr uint32_t BarrierMark = 0x071f0f67;
 
 namespace {
 
 class Barriers {
 public:
-  Barriers(Function &F, const Escape &Esc)
+  Barriers(Function &F, Escape &Esc)
       : F(F), M(*F.getParent()), C(F.getContext()), DL(M.getDataLayout()), Esc(Esc) {}
 
-  void run() {
+  void run(Instruction *Entry) {
     SmallVector<Instruction *, 64> All;
-    bool Capturable = false;
+    bool Pins = false;
     for (Instruction &I : instructions(F))
       All.push_back(&I);
+    for (Argument &A : F.args())
+      if (Esc.pinnedOnEntry(A))
+        pinArgument(A, Entry);
     for (Instruction *I : All) {
       if (auto *A = dyn_cast<AllocaInst>(I))
-        Capturable |= Esc.capturable(*A);
+        Pins |= Esc.shared(*A);
       visit(*I);
     }
-    if (Capturable)
+    if (Pins)
       for (Instruction *I : All)
         if (isa<ReturnInst>(I) && !I->getParent()->getTerminatingMustTailCall())
           endOfFrame(I);
@@ -104,14 +114,22 @@ private:
       return visitCall(*CB);
   }
 
+  // Up to here A may move, behind it does not.
+  void pinArgument(Argument &A, Instruction *Entry) {
+    if (A.use_empty())
+      return;
+    auto *Pinned = new FreezeInst(&A, A.getName() + ".pinned", Entry->getIterator());
+    A.replaceUsesWithIf(Pinned, [&](Use &U) { return U.getUser() != Pinned; });
+    Esc.setPinned(A, *Pinned);
+    checkWord(Pinned, &A);
+  }
+
   void visitStore(Instruction &At, Value *V, Value *Ptr, Align A = Align(8)) {
-    if (!Esc.holdsStackAddress(*V))
+    // Only aligned words are in a map.
+    if (A >= 8 && Esc.staysInside(*Ptr))
       return;
-    // Where maps name the word: into a local that nobody finds, or from this
-    // frame into this or an older one.
-    if (A >= 8 && (Esc.staysInside(*Ptr) || (underlyingLocal(*V) && Esc.onStack(*Ptr))))
-      return;
-    checkValue(&At, V, Ptr);
+    if (Esc.holdsStackAddress(*V))
+      checkValue(&At, V, A >= 8 && Esc.maybeInside(*Ptr) ? Ptr : nullptr);
   }
 
   // Integers that hold addresses are not expected by callers that are not seen.
@@ -121,7 +139,7 @@ private:
       return;
     if (F.hasLocalLinkage() && !F.hasAddressTaken())
       return;
-    checkValue(&R, V, null());
+    checkValue(&R, V);
   }
 
   void visitCall(CallBase &CB) {
@@ -158,28 +176,20 @@ private:
   }
 
   void visitUnknownCall(CallBase &CB) {
+    SmallVector<Value *, 4> Lent;
     for (unsigned I = 0; I < CB.arg_size(); I++) {
       Value *A = CB.getArgOperand(I);
-      if (onlyReadsContents(CB, I)) {
-        if (!isRuntimeCall(CB) && !lends(CB))
-          checkContents(CB, I);
-      } else if (!lends(CB) || !A->getType()->isPointerTy()) {
+      if (!isLent(CB, I))
         checkIfHeld(&CB, A);
-      }
+      else if (mayBeKept(CB, I) && Esc.holdsStackAddress(*A))
+        Lent.push_back(A);
     }
-  }
-
-  void checkContents(CallBase &CB, unsigned I) {
-    Value *A = CB.getArgOperand(I);
-    uint64_t N;
-    if (CB.isByValArgument(I)) {
-      N = DL.getTypeAllocSize(CB.getParamByValType(I));
-    } else {
-      AllocaInst *L = underlyingLocal(*A);
-      N = L->getAllocationSize(DL)->getFixedValue();
-      A = L;
-    }
-    checkCopy(&CB, null(), A, ConstantInt::get(Type::getInt64Ty(C), N));
+    // What surely lies on the stack is worth a look at the callee.
+    bool Own = any_of(Lent, [](Value *A) { return underlyingLocal(*A); });
+    Instruction *Cold = Own ? ifNoBarriers(CB) : nullptr;
+    for (Value *A : Lent)
+      call(Own ? Cold : ifOnStack(&CB, A), "green_escape_lend",
+           {A, CB.getCalledOperand()});
   }
 
   void visitIntrinsic(IntrinsicInst &I) {
@@ -226,18 +236,16 @@ private:
       if (!T)
         checkIfHeld(&CB, A);
       else if (T->isSized())
-        checkCopy(&CB, null(), A,
-                  ConstantInt::get(Type::getInt64Ty(C), DL.getTypeAllocSize(T)));
+        checkContents(&CB, A,
+                      ConstantInt::get(Type::getInt64Ty(C), DL.getTypeAllocSize(T)));
     }
   }
-
-  Value *null() const { return ConstantPointerNull::get(PointerType::get(C, 0)); }
 
   void checkIfHeld(Instruction *At, Value *V) {
     if (V->getType()->isMetadataTy() || V->getType()->isTokenTy())
       return;
     if (Esc.holdsStackAddress(*V))
-      checkValue(At, V, null());
+      checkValue(At, V);
   }
 
   // -- code ------------------------------------------------------------------
@@ -283,92 +291,106 @@ private:
     CallInst *CI = B.CreateCall(FT, InlineAsm::get(FT, Text, Constraints, true), Args);
     CI->setDoesNotThrow();
     Value *Is = B.CreateICmpNE(CI, B.getInt8(0));
-    return SplitBlockAndInsertIfThen(Is, At, false,
-                                     MDBuilder(C).createBranchWeights(1, 1u << 20));
+    return SplitBlockAndInsertIfThen(Is, At, false, rare());
   }
 
-  // A difference to rsp must not become a value of the register allocator.
+  // The value of rsp must not become one of the register allocator.
   Instruction *ifOnStack(Instruction *At, Value *V) {
-    return branch(At, "movq $1, %r11\n\tsubq %rsp, %r11\n\tshrq $$32, %r11",
-                  "={@ccz},r,~{r11},~{flags}", {V});
+    return branch(At, "cmpq %rsp, $1", "={@ccae},r,~{flags}", {V});
   }
 
-  void checkWord(Instruction *At, Value *V, Value *Dest) {
-    Instruction *Cold = ifOnStack(At, V);
+  // A callee with barriers is known by what precedes its code: see markFunction().
+  // Nothing of ours begins a page, nor may what comes before one be read.
+  Instruction *ifNoBarriers(CallBase &CB) {
+    IRBuilder<> B(&CB);
+    place(B);
+    Value *Callee = CB.getCalledOperand();
+    Value *InPage = B.CreateAnd(B.CreatePtrToInt(Callee, B.getInt64Ty()), 0xffc);
+    Value *Start = B.CreateICmpEQ(InPage, B.getInt64(0));
+    Instruction *Known, *Unknown;
+    SplitBlockAndInsertIfThenElse(Start, &CB, &Unknown, &Known, rare());
+    B.SetInsertPoint(Known);
+    Value *Mark = B.CreateAlignedLoad(B.getInt32Ty(), B.CreatePtrAdd(Callee, B.getInt64(-4)),
+                                      Align(1));
+    Value *Other = B.CreateICmpNE(Mark, B.getInt32(BarrierMark));
+    BasicBlock *Cold = Unknown->getParent(), *Next = CB.getParent();
+    B.CreateCondBr(Other, Cold, Next, rare());
+    Known->eraseFromParent();
+    return Unknown;
+  }
+
+  MDNode *rare() { return MDBuilder(C).createBranchWeights(1, 1u << 20); }
+
+  // Dest is null, or perhaps a local that maps name.
+  void checkWord(Instruction *At, Value *V, Value *Dest = nullptr) {
+    Instruction *Cold = underlyingLocal(*V) ? At : ifOnStack(At, V);
     if (!V->getType()->isPointerTy())
       V = new IntToPtrInst(V, PointerType::get(C, 0), "", Cold->getIterator());
-    call(Cold, "green_escape", {V, Dest});
+    if (Dest)
+      call(Cold, "green_escape_to", {V, Dest});
+    else
+      call(Cold, "green_escape", {V});
   }
 
-  void checkValue(Instruction *At, Value *V, Value *Dest) {
+  void checkValue(Instruction *At, Value *V, Value *Dest = nullptr) {
     Type *T = V->getType();
-    if (T->isPointerTy() && T->getPointerAddressSpace() == 0)
+    if (T->isIntegerTy(64) || (T->isPointerTy() && T->getPointerAddressSpace() == 0))
       return checkWord(At, V, Dest);
-    if (T->isIntegerTy(64))
-      return checkWord(At, V, Dest);
-    IRBuilder<> B(At);
-    place(B);
-    if (auto *S = dyn_cast<StructType>(T)) {
-      for (unsigned I = 0; I < S->getNumElements(); I++) {
-        B.SetInsertPoint(At);
-        if (DL.getTypeStoreSize(S->getElementType(I)) >= 8)
-          checkValue(At, B.CreateExtractValue(V, I), null());
-      }
-      return;
-    }
-    if (auto *A = dyn_cast<ArrayType>(T)) {
-      for (unsigned I = 0; I < A->getNumElements(); I++) {
-        B.SetInsertPoint(At);
-        if (DL.getTypeStoreSize(A->getElementType()) >= 8)
-          checkValue(At, B.CreateExtractValue(V, I), null());
-      }
-      return;
-    }
+    if (auto *S = dyn_cast<StructType>(T))
+      return checkElements(At, V, S->getNumElements());
+    if (auto *A = dyn_cast<ArrayType>(T))
+      return checkElements(At, V, A->getNumElements());
     uint64_t Bits = DL.getTypeSizeInBits(T).getKnownMinValue();
     if (Bits < 48)
       return; // no address; bytes of one see Escape::why()
-    auto *I64 = B.getInt64Ty();
     if (T->isIntegerTy() && Bits < 64)
-      return checkWord(At, B.CreateZExt(V, I64), null());
+      return checkWord(At, IRBuilder<>(At).CreateZExt(V, Type::getInt64Ty(C)));
     if (isa<ScalableVectorType>(T) || Bits % 64 || T->isTargetExtTy())
       return everything(At);
-    unsigned N = Bits / 64;
-    auto *VT = FixedVectorType::get(I64, N);
-    Value *Words;
-    if (T->isPtrOrPtrVectorTy())
-      Words = B.CreatePtrToInt(V, VT);
-    else
-      Words = B.CreateBitCast(V, VT);
-    for (unsigned I = 0; I < N; I++) {
-      B.SetInsertPoint(At);
-      Value *W = B.CreateExtractElement(Words, B.getInt32(I));
-      Value *D = Dest;
-      if (!isa<ConstantPointerNull>(Dest))
-        D = B.CreatePtrAdd(Dest, B.getInt64(8 * I));
-      checkWord(At, W, D);
-    }
+    checkWords(At, V, Bits / 64);
+  }
+
+  void checkElements(Instruction *At, Value *V, unsigned N) {
+    for (unsigned I = 0; I < N; I++)
+      if (DL.getTypeStoreSize(ExtractValueInst::getIndexedType(V->getType(), I)) >= 8)
+        checkValue(At, IRBuilder<>(At).CreateExtractValue(V, I));
+  }
+
+  // A vector, or a large integer.
+  void checkWords(Instruction *At, Value *V, unsigned N) {
+    IRBuilder<> B(At);
+    auto *VT = FixedVectorType::get(B.getInt64Ty(), N);
+    Value *Words = V->getType()->isPtrOrPtrVectorTy() ? B.CreatePtrToInt(V, VT)
+                                                      : B.CreateBitCast(V, VT);
+    for (unsigned I = 0; I < N; I++)
+      checkWord(At, IRBuilder<>(At).CreateExtractElement(Words, B.getInt32(I)));
   }
 
   // The whole stack, for good: what cannot be looked at.
   void everything(Instruction *At) {
     call(At, "green_escape",
          {ConstantExpr::getIntToPtr(ConstantInt::get(Type::getInt64Ty(C), -1),
-                                    PointerType::get(C, 0)),
-          null()});
+                                    PointerType::get(C, 0))});
   }
 
-  // Of memory outside the stack nothing is new.
   void checkCopy(Instruction *At, Value *Dest, Value *Src, Value *Bytes) {
     if (auto *N = dyn_cast<ConstantInt>(Bytes); N && N->getValue().ult(8))
       return;
+    if (!Esc.staysInside(*Dest) || !aligned(At))
+      checkContents(At, Src, Bytes, aligned(At) && Esc.maybeInside(*Dest) ? Dest : nullptr);
+  }
+
+  // Of foreign memory nothing is new.
+  void checkContents(Instruction *At, Value *Src, Value *Bytes, Value *Dest = nullptr) {
     if (!Esc.pointsToStackAddresses(*Src))
       return;
-    if (!isa<ConstantPointerNull>(Dest) && Esc.staysInside(*Dest) && aligned(At))
-      return;
-    Instruction *Cold = ifOnStack(At, Src);
+    Instruction *Cold = underlyingLocal(*Src) ? At : ifOnStack(At, Src);
     IRBuilder<> B(Cold);
-    call(Cold, "green_escape_copy",
-         {Dest, Src, B.CreateZExtOrTrunc(Bytes, B.getInt64Ty())});
+    Bytes = B.CreateZExtOrTrunc(Bytes, B.getInt64Ty());
+    if (Dest)
+      call(Cold, "green_escape_copy_to", {Src, Bytes, Dest});
+    else
+      call(Cold, "green_escape_copy", {Src, Bytes});
   }
 
   // Words that land elsewhere than on words are in no map.
@@ -390,11 +412,20 @@ private:
   Module &M;
   LLVMContext &C;
   const DataLayout &DL;
-  const Escape &Esc;
+  Escape &Esc;
 };
 
 } // namespace
 
-void insertBarriers(Function &F, const Escape &Esc) { Barriers(F, Esc).run(); }
+// Says to callers that are not seen that they may lend to F.
+void markFunction(Function &F) {
+  auto IsPointer = [](const Argument &A) { return A.getType()->isPointerTy(); };
+  if ((!F.hasLocalLinkage() || F.hasAddressTaken()) && any_of(F.args(), IsPointer))
+    F.setPrefixData(ConstantInt::get(Type::getInt32Ty(F.getContext()), BarrierMark));
+}
+
+void insertBarriers(Function &F, Instruction *Entry, Escape &Esc) {
+  Barriers(F, Esc).run(Entry);
+}
 
 } // namespace greenpass

@@ -88,7 +88,8 @@ static const StringMap<unsigned> &libc() {
          "raise", "__stack_chk_fail", "__assert_fail", "__fdelt_chk",
          "readlink", "uname", "getuid", "geteuid"});
     // The barrier itself: it runs in the middle of anything.
-    Add(Str, {"green_escape", "green_escape_copy", "green_escape_end"});
+    Add(Str, {"green_escape", "green_escape_to", "green_escape_copy",
+              "green_escape_copy_to", "green_escape_lend", "green_escape_end"});
     return T;
   }();
   return Table;

@@ -3,11 +3,21 @@
 // Where do the addresses of locals go? An inclusion-based points-to analysis of
 // the module, insensitive to flow, fields and calling context.
 //
-// Objects are the locals of all functions and two that stand for the rest:
-//   Outside  memory that no frame owns, or whose owner is not known;
-//   Param    memory that a caller outside the module lent by an argument.
-// A local whose address can come to lie outside is capturable: the barrier
-// (Barrier.cpp) sees at run time whether it does, and pins its frame.
+// Objects are
+//   Outside  memory that no frame owns, and what is pinned: nothing that moves;
+//   Param    memory in some frame, not known in which;
+//   lent     one for each pointer that a function has from callers that are not
+//            seen, for the memory that it points to;
+//   local    one for each local of each function.
+// All but the locals are foreign: code that is not seen reads and writes them.
+// So are shared locals: those whose address is stored in foreign memory, and
+// those that are lent to a callee that is not seen. A stack address that is
+// stored in foreign memory is pinned (Barrier.cpp), so whatever is loaded from
+// there stays where it is, and so does what was lent by an argument that is
+// pinned on entry: one that may be stored in foreign memory.
+//
+// Which locals are shared and which arguments are to be pinned is what a first
+// round finds. The second takes it for granted.
 #include "Green.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
@@ -21,11 +31,18 @@ namespace greenpass {
 using Set = SparseBitVector<>;
 
 // Objects and, for Node, the variables that stand for their contents.
-enum : unsigned { Outside, Param, Register, FirstLocal };
+enum : unsigned { Outside, Param, Register, FirstObject };
+
+// What a round finds.
+struct Findings {
+  DenseSet<const AllocaInst *> Shared;
+  DenseSet<const Argument *> Pinned;
+};
 
 struct Escape::Impl {
   Module &M;
   const DataLayout &DL;
+  const Findings Known; // of the round before
 
   // Nodes: one a value, one for the contents of each object, one a function's
   // result.
@@ -37,35 +54,44 @@ struct Escape::Impl {
     SmallVector<unsigned, 1> Stores;     // these flow to the contents of Points
     SmallVector<unsigned, 1> CopiesTo;   // memcpy: contents to contents of these
     SmallVector<unsigned, 1> CopiesFrom; // ... from contents of these
-    bool Leak = false;                   // contents of Points can come to lie outside
-    bool SeenEscaped = false;            // a capturable local is among Seen
+    bool Leak = false;                   // contents of Points go to foreign memory
+    bool SeenForeign = false;            // something foreign is among Seen
   };
   std::vector<Node> Nodes;
   DenseMap<const Value *, unsigned> ValueNode;
   DenseMap<const Value *, unsigned> NumberNode;
   DenseMap<const Function *, unsigned> ResultNode, ResultNumberNode;
-  std::vector<unsigned> ContentNode;       // by object
-  std::vector<const AllocaInst *> Locals;  // by object - FirstLocal
+  std::vector<unsigned> ContentNode;   // by object
+  std::vector<const Value *> Owner;    // by object: alloca, argument or null
   DenseMap<const AllocaInst *, unsigned> LocalObject;
   DenseSet<std::pair<unsigned, unsigned>> Edges;
   std::vector<unsigned> Work;
-  Set Escaped, InRegister, Unseen;
-  unsigned Top = 0;         // a node that points outside and to lent memory
+  DenseSet<const Value *> Movable; // arguments up to the check that pins them
+  Set Foreign, InRegister, Unseen;
+  unsigned Top = 0;         // a node that points outside and into some frame
   unsigned OutsideOnly = 0; // ... outside
   unsigned Nothing = 0;     // a node that stays empty
-  unsigned Leaked = 0;      // what can come to lie outside
-  unsigned Deferred = 0;    // what was deferred for code that is not seen
+  unsigned Leaked = 0;      // what may be stored in foreign memory
+  unsigned Lent = 0;        // what code that is not seen may read and write
   DenseMap<const Function *, DenseSet<const Value *>> Ints;
 
-  explicit Impl(Module &M) : M(M), DL(M.getDataLayout()) {}
+  Impl(Module &M, Findings Known)
+      : M(M), DL(M.getDataLayout()), Known(std::move(Known)) {}
 
   unsigned newNode() {
     Nodes.emplace_back();
     return Nodes.size() - 1;
   }
-  unsigned newObject() {
-    ContentNode.push_back(newNode());
-    return ContentNode.size() - 1;
+  unsigned newObject(const Value *V, bool IsForeign) {
+    unsigned O = Owner.size();
+    Owner.push_back(V);
+    ContentNode.push_back(IsForeign ? OutsideOnly : newNode());
+    if (IsForeign)
+      Foreign.set(O);
+    return O;
+  }
+  const AllocaInst *localOf(unsigned O) const {
+    return dyn_cast_or_null<AllocaInst>(Owner[O]);
   }
 
   bool movable(unsigned N) const;
@@ -96,9 +122,8 @@ struct Escape::Impl {
     Nodes[Dst].CopiesFrom.push_back(Src), touch(Dst);
   }
   void leakContents(unsigned Ptr) { Nodes[Ptr].Leak = true, touch(Ptr); }
-  // What lies outside is pinned as long as it is live, so what is loaded from
-  // there is nothing that can move.
   void escape(unsigned Val) { copy(Val, Leaked); }
+  void lend(unsigned Ptr) { copy(Ptr, Lent); }
 
   // -- values --------------------------------------------------------------
 
@@ -178,9 +203,18 @@ struct Escape::Impl {
     if (!F.hasLocalLinkage() || F.hasAddressTaken() || F.isInterposable())
       for (Argument &A : F.args())
         if (A.getType()->isPtrOrPtrVectorTy())
-          copy(Top, node(&A));
+          addLentArgument(A);
     for (Instruction &I : instructions(F))
       addInstruction(I);
+  }
+
+  // Only single pointers can be pinned on entry.
+  void addLentArgument(const Argument &A) {
+    copy(OutsideOnly, node(&A));
+    if (!A.getType()->isPointerTy() || A.hasByValAttr())
+      return point(node(&A), Param);
+    if (!Known.Pinned.contains(&A))
+      point(node(&A), newObject(&A, true));
   }
 
   void addInstruction(Instruction &I) {
@@ -204,8 +238,8 @@ struct Escape::Impl {
       load(node(X->getPointerOperand()), node(X));
       return store(node(X->getNewValOperand()), node(X->getPointerOperand()));
     }
-    if (isa<VAArgInst>(I))
-      return copy(Top, node(&I));
+    if (isa<VAArgInst>(I)) // what goes through "..." is pinned
+      return copy(OutsideOnly, node(&I));
     if (I.getType()->isVoidTy() || isa<CmpInst>(I) || I.isTerminator())
       return;
     if (dropsAddress(I))
@@ -250,8 +284,7 @@ struct Escape::Impl {
   }
 
   void addLocal(const AllocaInst &A) {
-    Locals.push_back(&A);
-    LocalObject[&A] = newObject();
+    LocalObject[&A] = newObject(&A, Known.Shared.contains(&A));
     point(node(&A), LocalObject[&A]);
   }
 
@@ -285,9 +318,6 @@ struct Escape::Impl {
     const Value *V = R.getReturnValue();
     if (!V || !canHold(V->getType()))
       return;
-    const Function &F = *R.getFunction();
-    if (!F.hasLocalLinkage() || F.hasAddressTaken() || F.isInterposable())
-      escapeValue(V);
     copy(node(V), result(*R.getFunction()));
     copy(numbers(V), resultNumbers(*R.getFunction()));
   }
@@ -313,7 +343,7 @@ struct Escape::Impl {
       if (!canHold(A->getType()))
         continue;
       if (I < F.arg_size())
-        flow(A, F.getArg(I));
+        pass(A, *F.getArg(I));
       else
         escapeValue(A);
     }
@@ -321,6 +351,13 @@ struct Escape::Impl {
       return;
     copy(result(F), node(&CB));
     copy(resultNumbers(F), numbers(&CB));
+  }
+
+  void pass(const Value *V, const Argument &A) {
+    if (Known.Pinned.contains(&A))
+      escapeValue(V);
+    else
+      flow(V, &A);
   }
 
   // green_defer_push(scope, record, fn, meta, a0, a1), green_defer_more(meta,
@@ -338,13 +375,12 @@ struct Escape::Impl {
       const Value *A = CB.getArgOperand(I);
       if (!A->getType()->isPointerTy())
         continue;
-      store(Top, node(A));
       if (I < FirstArg)
-        continue;
-      if (F && knownBody(*F) && I - FirstArg < F->arg_size())
-        flow(A, F->getArg(I - FirstArg));
+        store(Top, node(A));
+      else if (F && knownBody(*F) && I - FirstArg < F->arg_size())
+        pass(A, *F->getArg(I - FirstArg));
       else
-        copy(node(A), Deferred);
+        lend(node(A));
     }
     if (canHold(CB.getType()))
       copy(OutsideOnly, node(&CB));
@@ -355,29 +391,27 @@ struct Escape::Impl {
       const Value *A = CB.getArgOperand(I);
       if (!canHold(A->getType()))
         continue;
-      // Of a local that is only looked at the contents matter.
-      if (onlyReadsContents(CB, I)) {
-        leakContents(node(A));
-        if (!CB.isByValArgument(I))
-          store(lends(CB) ? Top : OutsideOnly, node(A));
-      } else {
+      if (isLent(CB, I))
+        lend(node(A));
+      else
         escapeValue(A);
-      }
-      if (CB.paramHasAttr(I, Attribute::Returned))
-        flow(A, &CB);
     }
     addUnknownResult(CB);
   }
 
-  // A mapped callee may return a pointer that it was lent; integers that hold
-  // addresses it pins. For any other all that it was given is pinned.
+  // A callee may return a pointer that it was lent; integers that hold addresses
+  // it pins.
   void addUnknownResult(const CallBase &CB) {
-    Type *T = CB.getType();
-    if (!canHold(T))
+    if (!canHold(CB.getType()))
       return;
-    copy(lends(CB) && containsPointer(T) ? Top : OutsideOnly, node(&CB));
-    if (T->isStructTy())
+    copy(OutsideOnly, node(&CB));
+    if (CB.getType()->isStructTy())
       copy(OutsideOnly, numbers(&CB));
+    if (!containsPointer(CB.getType()))
+      return;
+    for (unsigned I = 0; I < CB.arg_size(); I++)
+      if (isLent(CB, I) && !CB.isByValArgument(I))
+        copy(node(CB.getArgOperand(I)), node(&CB));
   }
 
   void addLibraryCall(const CallBase &CB, unsigned Traits) {
@@ -391,6 +425,8 @@ struct Escape::Impl {
       if (!CB.getArgOperand(I)->getType()->isPointerTy())
         continue;
       store(OutsideOnly, Arg(I));
+      if (!(Traits & NoSafepoint)) // it calls back
+        lend(Arg(I));
       // A pointer that is not fresh may be one that was passed.
       if (Holds && CB.getType()->isPointerTy() && !(Traits & Allocates))
         copy(Arg(I), node(&CB));
@@ -422,7 +458,7 @@ struct Escape::Impl {
     case Intrinsic::debugtrap:
       return;
     case Intrinsic::vastart:
-      return store(Top, node(I.getArgOperand(0)));
+      return store(OutsideOnly, node(I.getArgOperand(0)));
     case Intrinsic::vacopy:
       return copyMemory(node(I.getArgOperand(1)), node(I.getArgOperand(0)));
     case Intrinsic::memcpy:
@@ -507,68 +543,59 @@ struct Escape::Impl {
       return;
     Nodes[N].Seen |= New;
     for (unsigned O : New) {
-      // Escaped locals are legion in a large module, and one is as the other:
-      // their contents are what is outside, and what a caller may have lent.
-      bool IsEscaped = Escaped.test(O);
-      if (IsEscaped && Nodes[N].SeenEscaped)
-        continue;
-      Nodes[N].SeenEscaped |= IsEscaped;
-      if (IsEscaped) {
-        O = Outside;
-        for (unsigned To : Nodes[N].Loads)
-          copy(Top, To);
-        for (unsigned D : Nodes[N].CopiesTo)
-          for (unsigned DO : Set(Nodes[D].Points))
-            copyInto(Top, DO);
-      }
-      unsigned C = ContentNode[O];
-      for (unsigned To : Nodes[N].Loads)
-        copy(C, To);
-      for (unsigned V : Nodes[N].Stores)
-        copyInto(V, O);
-      for (unsigned D : Nodes[N].CopiesTo)
-        for (unsigned DO : Set(Nodes[D].Points))
-          copyInto(C, DO);
-      for (unsigned S : Nodes[N].CopiesFrom)
-        for (unsigned SO : Set(Nodes[S].Points))
-          copyInto(ContentNode[SO], O);
-      if (Nodes[N].Leak && O >= FirstLocal)
-        copy(C, Leaked);
+      if (!Foreign.test(O))
+        visitLocal(N, O);
+      else if (!Nodes[N].SeenForeign)
+        visitForeign(N);
     }
     for (unsigned I = 0; I < Nodes[N].Copies.size(); I++)
       merge(New, Nodes[N].Copies[I]);
-    if (N == Leaked)
-      markEscaped(New);
-    if (N == Deferred)
-      mixDeferred(New);
+    if (N == Leaked || N == Lent)
+      share(New);
   }
 
-  // Memory that was lent may belong to the heap as well. Whoever reads it takes
-  // what it holds for something lent, whatever is stored there.
+  void visitLocal(unsigned N, unsigned O) {
+    unsigned C = ContentNode[O];
+    for (unsigned To : Nodes[N].Loads)
+      copy(C, To);
+    for (unsigned V : Nodes[N].Stores)
+      copy(V, C);
+    for (unsigned D : Nodes[N].CopiesTo)
+      for (unsigned DO : Set(Nodes[D].Points))
+        copyInto(C, DO);
+    for (unsigned S : Nodes[N].CopiesFrom)
+      for (unsigned SO : Set(Nodes[S].Points))
+        copy(ContentNode[SO], C);
+    if (Nodes[N].Leak)
+      copy(C, Leaked);
+  }
+
+  // All foreign memory is alike.
+  void visitForeign(unsigned N) {
+    Nodes[N].SeenForeign = true;
+    for (unsigned To : Nodes[N].Loads)
+      copy(OutsideOnly, To);
+    for (unsigned V : Nodes[N].Stores)
+      escape(V);
+    for (unsigned D : Nodes[N].CopiesTo)
+      for (unsigned DO : Set(Nodes[D].Points))
+        copyInto(OutsideOnly, DO);
+    for (unsigned S : Nodes[N].CopiesFrom)
+      for (unsigned SO : Set(Nodes[S].Points))
+        escape(ContentNode[SO]);
+  }
+
   void copyInto(unsigned Val, unsigned Object) {
-    copy(Val, Object < FirstLocal ? Leaked : ContentNode[Object]);
+    copy(Val, Foreign.test(Object) ? Leaked : ContentNode[Object]);
   }
 
-  // The runtime adjusts what is deferred, and a deferred function does not keep
-  // it; but it may store one of its arguments into another.
-  void mixDeferred(const Set &Now) {
-    for (unsigned O : Now) {
-      if (O < FirstLocal)
-        continue;
-      copy(Deferred, ContentNode[O]);
-      copy(Top, ContentNode[O]);
-      copy(ContentNode[O], Deferred);
-    }
-  }
-
-  // Code that is not seen reads and writes a capturable local.
-  void markEscaped(const Set &Now) {
-    for (unsigned O : Now) {
-      if (O < FirstLocal || !Escaped.test_and_set(O))
-        continue;
-      copy(ContentNode[O], Leaked);
-      copy(Top, ContentNode[O]);
-    }
+  // What is in a shared local may be read by code that is not seen.
+  void share(const Set &Now) {
+    for (unsigned O : Now)
+      if (!Foreign.test(O)) {
+        Foreign.set(O);
+        escape(ContentNode[O]);
+      }
   }
 
   void solve() {
@@ -589,40 +616,60 @@ struct Escape::Impl {
     if (staysInside(node(S.getPointerOperand())))
       return;
     for (unsigned O : Nodes[node(V)].Points)
-      if (O >= FirstLocal)
+      if (localOf(O))
         Unseen.set(O);
   }
 
   // Are these nothing but locals?
   bool onStack(unsigned N) const {
-    return !Nodes[N].Points.test(Outside) && !Nodes[N].Points.test(Param) &&
-           !Nodes[N].Points.test(Register) && !Nodes[N].Points.empty();
+    for (unsigned O : Nodes[N].Points)
+      if (!localOf(O))
+        return false;
+    return !Nodes[N].Points.empty();
   }
-  // ... that no pointer outside ever leads to?
+  // ... that no code reaches but what is seen?
   bool staysInside(unsigned N) const {
-    return onStack(N) && !Nodes[N].Points.intersects(Escaped);
+    return !Nodes[N].Points.empty() && !Nodes[N].Points.intersects(Foreign);
+  }
+  bool maybeInside(unsigned N) const {
+    bool Inside = false;
+    for (unsigned O : Nodes[N].Points)
+      if (!Foreign.test(O))
+        Inside = true;
+      else if (O != Outside)
+        return false;
+    return Inside;
   }
   bool contentsMovable(unsigned N) const {
     for (unsigned O : Nodes[N].Points)
-      if (O != Outside && movable(ContentNode[O]))
+      if (movable(ContentNode[O]))
         return true;
     return false;
   }
 
+  Findings findings() const {
+    Findings Found;
+    for (unsigned O : Foreign)
+      if (const AllocaInst *A = localOf(O))
+        Found.Shared.insert(A);
+    for (unsigned O : Nodes[Leaked].Points)
+      if (auto *A = dyn_cast_or_null<Argument>(Owner[O]))
+        Found.Pinned.insert(A);
+    return Found;
+  }
+
   void run() {
-    for (unsigned I = 0; I < FirstLocal; I++)
-      newObject();
-    Nothing = newNode();
     OutsideOnly = newNode();
+    newObject(nullptr, true);
+    newObject(nullptr, true);
+    newObject(nullptr, false);
+    Nothing = newNode();
     Top = newNode();
-    Deferred = newNode();
     Leaked = newNode();
+    Lent = newNode();
     point(OutsideOnly, Outside);
     point(Top, Outside);
     point(Top, Param);
-    point(ContentNode[Outside], Outside);
-    point(ContentNode[Param], Outside);
-    point(ContentNode[Param], Param);
     copy(ContentNode[Register], Leaked);
     for (Function &F : M)
       if (!F.isDeclaration())
@@ -635,17 +682,22 @@ struct Escape::Impl {
   }
 };
 
-Escape::Escape(Module &M) : I(std::make_unique<Impl>(M)) { I->run(); }
+Escape::Escape(Module &M) : I(std::make_unique<Impl>(M, Findings())) {
+  I->run();
+  I = std::make_unique<Impl>(M, I->findings());
+  I->run();
+}
 Escape::~Escape() = default;
 
 unsigned Escape::why(const Function &F) const {
   unsigned Why = GREEN_WHY_NONE;
-  for (unsigned L = 0; L < I->Locals.size(); L++) {
-    if (I->Locals[L]->getFunction() != &F)
+  for (unsigned O = FirstObject; O < I->Owner.size(); O++) {
+    const AllocaInst *A = I->localOf(O);
+    if (!A || A->getFunction() != &F)
       continue;
-    if (I->InRegister.test(L + FirstLocal))
+    if (I->InRegister.test(O))
       return GREEN_WHY_CONTROL;
-    if (I->Unseen.test(L + FirstLocal))
+    if (I->Unseen.test(O))
       Why = GREEN_WHY_ESCAPE;
   }
   return Why;
@@ -658,19 +710,26 @@ bool Escape::Impl::movable(unsigned N) const {
   return !Points.empty();
 }
 
-bool Escape::capturable(const AllocaInst &A) const {
+bool Escape::shared(const AllocaInst &A) const {
   auto It = I->LocalObject.find(&A);
-  return It == I->LocalObject.end() || I->Escaped.test(It->second);
+  return It == I->LocalObject.end() || I->Foreign.test(It->second);
 }
 
-bool Escape::onStack(const Value &Ptr) const {
-  auto It = I->ValueNode.find(&Ptr);
-  return It != I->ValueNode.end() && I->onStack(It->second);
+bool Escape::pinnedOnEntry(const Argument &A) const { return I->Known.Pinned.contains(&A); }
+
+void Escape::setPinned(const Argument &A, const Value &Pinned) {
+  I->ValueNode[&Pinned] = I->ValueNode[&A];
+  I->Movable.insert(&A);
 }
 
 bool Escape::staysInside(const Value &Ptr) const {
   auto It = I->ValueNode.find(&Ptr);
   return It != I->ValueNode.end() && I->staysInside(It->second);
+}
+
+bool Escape::maybeInside(const Value &Ptr) const {
+  auto It = I->ValueNode.find(&Ptr);
+  return It != I->ValueNode.end() && I->maybeInside(It->second);
 }
 
 bool Escape::pointsToStackAddresses(const Value &Ptr) const {
@@ -683,6 +742,8 @@ bool Escape::pointsToStackAddresses(const Value &Ptr) const {
 bool Escape::holdsStackAddress(const Value &V) const {
   if (isa<Constant>(V))
     return false;
+  if (I->Movable.contains(&V))
+    return true;
   auto It = I->ValueNode.find(&V);
   if (It == I->ValueNode.end())
     return true; // made after the analysis

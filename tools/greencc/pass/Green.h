@@ -75,11 +75,16 @@ public:
   bool holdsStackAddress(const llvm::Value &V) const;
   // ... in a member that is no pointer, if V is a struct?
   bool holdsStackAddressInNumbers(const llvm::Value &V) const;
-  // Can the address of A come to lie outside the stack?
-  bool capturable(const llvm::AllocaInst &A) const;
-  // Is all that Ptr may point to a local? One that is not capturable?
-  bool onStack(const llvm::Value &Ptr) const;
+  // May code that is not seen read or write A?
+  bool shared(const llvm::AllocaInst &A) const;
+  // Is all that Ptr may point to a local that is not shared?
   bool staysInside(const llvm::Value &Ptr) const;
+  // May Ptr point to a local that is not shared, and else to nothing that moves?
+  bool maybeInside(const llvm::Value &Ptr) const;
+  // Is A immobile but for what comes before a check on entry? setPinned() tells
+  // what it is called behind that.
+  bool pinnedOnEntry(const llvm::Argument &A) const;
+  void setPinned(const llvm::Argument &A, const llvm::Value &Pinned);
   // May the memory at Ptr hold the address of a local that can move?
   bool pointsToStackAddresses(const llvm::Value &Ptr) const;
   // May the memory of A hold one?
@@ -91,22 +96,23 @@ private:
 };
 
 bool containsPointer(llvm::Type *T);
-// Is argument I a local of the caller that the callee does not keep, though
-// perhaps what it finds in it?
-bool onlyReadsContents(const llvm::CallBase &CB, unsigned I);
-// Is the callee known to have barriers of its own?
-bool lends(const llvm::CallBase &CB);
+// Of a call whose callee is not seen: may argument I be used by it, but not be
+// kept where no map names it?
+bool isLent(const llvm::CallBase &CB, unsigned I);
 bool isTry(const llvm::CallBase &CB);
 llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
 
 // Barrier.cpp
-void insertBarriers(llvm::Function &F, const Escape &Esc);
+void insertBarriers(llvm::Function &F, llvm::Instruction *Entry, Escape &Esc);
+void markFunction(llvm::Function &F);
 
 // Layout.cpp
 llvm::SmallVector<uint8_t, 8> localWords(const llvm::DataLayout &DL,
                                          llvm::Type *T, uint64_t Bytes,
                                          uint64_t &Period, bool &Misaligned);
-void emitEntryRecord(llvm::Function &F, unsigned Why, const Escape &Esc);
+void emitEntryRecord(llvm::Function &F, unsigned Why, int64_t Need, const Escape &Esc);
+// Of a function that no safepoint is reached from.
+void emitLeafRecord(llvm::Function &F, unsigned Why, int64_t Need, const Escape &Esc);
 bool hasMisalignedPointers(const llvm::Function &F);
 
 // Prepare.cpp: bring a function into the form that statepoints need.
@@ -130,7 +136,12 @@ void settleThreadLocals(llvm::Module &M);
 
 // Growth.cpp
 llvm::DenseSet<const llvm::Function *> functionsToCheck(llvm::Module &M);
-void insertGrowthCheck(llvm::Function &F);
+llvm::Instruction *behindEntry(llvm::Function &F);
+// At: where the one on entry belongs, or null.
+void insertGrowthChecks(llvm::Function &F, llvm::Instruction *At);
+// Can the test stand in front of F, as all its arguments are in registers?
+bool testsInFront(const llvm::Function &F);
+int64_t needInFront(const llvm::Function &F);
 uint64_t bytesOfLocals(const llvm::Function &F);
 
 // Split.cpp: large frames are laid out behind a check in a function of its own.

@@ -118,7 +118,8 @@ public:
         removeUnreachableBlocks(F);
         dropMarkers(F);
         copyByvalArguments(F);
-        F.addFnAttr("frame-pointer", "all");
+        // Whatever calls can be suspended, or walked over by a barrier.
+        F.addFnAttr("frame-pointer", "non-leaf");
         Subjects.push_back(&F);
       }
     DenseMap<const Function *, unsigned> Why;
@@ -129,17 +130,26 @@ public:
     auto Checked = functionsToCheck(M);
     Safepoints SP(M, Checked);
     Escape Esc(M);
+    DenseMap<const Function *, int64_t> Need;
     for (Function *F : Subjects) {
+      Instruction *At = behindEntry(*F);
+      bool InFront = Checked.contains(F) && testsInFront(*F);
+      Need[F] = InFront ? needInFront(*F) : GREENCC_NO_TEST;
       if (Checked.contains(F))
-        insertGrowthCheck(*F);
-      insertBarriers(*F, Esc);
+        insertGrowthChecks(*F, InFront ? nullptr : At);
+      insertBarriers(*F, At, Esc);
+      markFunction(*F);
     }
     for (Function *F : Subjects) {
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = Esc.why(*F);
+      if (!isSuspended(*F, SP)) {
+        emitLeafRecord(*F, Why[F], Need[F], Esc);
+        continue;
+      }
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = makeRelocatable(*F, SP, Esc);
-      emitEntryRecord(*F, Why[F], Esc);
+      emitEntryRecord(*F, Why[F], Need[F], Esc);
     }
     if (verifyModule(M, &errs()))
       report_fatal_error("greenpass made a broken module", false);
@@ -149,6 +159,13 @@ public:
   static bool isRequired() { return true; }
 
 private:
+  static bool isSuspended(const Function &F, const Safepoints &SP) {
+    return any_of(instructions(F), [&](const Instruction &I) {
+      auto *CB = dyn_cast<CallBase>(&I);
+      return CB && SP.mayReach(*CB);
+    });
+  }
+
   static unsigned makeRelocatable(Function &F, const Safepoints &SP, const Escape &Esc) {
     rematerialise(F, SP);
     launderLocals(F, SP);

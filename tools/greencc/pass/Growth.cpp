@@ -2,7 +2,9 @@
 //
 // The test of the stack on entry:
 //	if (rsp < limit + need) green_stack_grow(need, taken)
-// Need is what calls may take, mostly a guess; taken, a part of it, is what the
+// Most functions have it in front of their prologue, where greenmap puts it: the
+// arguments are in registers then, and the map tells which are pointers. In the
+// others it is code like any. Need is what calls may take, mostly a guess; taken, a part of it, is what the
 // code is about to take for itself, in one step that may pass the guard page.
 #include "Green.h"
 #include "llvm/ADT/StringExtras.h"
@@ -61,6 +63,8 @@ static Room room(const Function &F) {
   return R;
 }
 
+constexpr uint64_t UncheckedLocals = 256;
+
 uint64_t bytesOfLocals(const Function &F) {
   const DataLayout &DL = F.getParent()->getDataLayout();
   uint64_t Sum = 0;
@@ -70,13 +74,13 @@ uint64_t bytesOfLocals(const Function &F) {
   return Sum;
 }
 
+static bool takesStack(const Instruction &I) {
+  auto *CB = dyn_cast<CallBase>(&I);
+  return CB && !CB->isInlineAsm() && (!isa<IntrinsicInst>(CB) || callNeed(*CB));
+}
+
 static bool makesCalls(const Function &F) {
-  for (const Instruction &I : instructions(F)) {
-    auto *CB = dyn_cast<CallBase>(&I);
-    if (CB && !CB->isInlineAsm() && (!isa<IntrinsicInst>(CB) || callNeed(*CB)))
-      return true;
-  }
-  return false;
+  return any_of(instructions(F), takesStack);
 }
 
 DenseSet<const Function *> functionsToCheck(Module &M) {
@@ -85,7 +89,7 @@ DenseSet<const Function *> functionsToCheck(Module &M) {
     return Checked;
   for (Function &F : M)
     if (!F.isDeclaration() && !isSplitBody(F) &&
-        (makesCalls(F) || bytesOfLocals(F) > 256))
+        (makesCalls(F) || bytesOfLocals(F) > UncheckedLocals))
       Checked.insert(&F);
   return Checked;
 }
@@ -146,7 +150,44 @@ static void checkBefore(Instruction *At, Value *Need, Value *Taken) {
   CB.CreateCall(Grow, {Need, Taken});
 }
 
-void insertGrowthCheck(Function &F) {
+// Where a function may be stopped first. The copies of byval arguments come
+// before: only they are in a map.
+Instruction *behindEntry(Function &F) {
+  Instruction *At = &*F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca();
+  while (auto *M = dyn_cast<MemCpyInst>(At)) {
+    auto *A = dyn_cast<Argument>(M->getRawSource());
+    if (!A || !A->hasByValAttr())
+      break;
+    At = At->getNextNode();
+  }
+  return At;
+}
+
+// System V: integers and pointers in six registers, floats in eight. Anything
+// that may go to the stack, or be split, is not worth the trouble.
+bool testsInFront(const Function &F) {
+  unsigned Words = 0, Floats = 0;
+  if (isSplitBody(F) || F.isVarArg() ||
+      (F.getCallingConv() != CallingConv::C && F.getCallingConv() != CallingConv::Fast))
+    return false;
+  for (const Argument &A : F.args()) {
+    Type *T = A.getType();
+    bool Integer = T->isIntegerTy() && T->getIntegerBitWidth() <= 64;
+    if (A.hasByValAttr() || A.hasInRegAttr() || A.hasNestAttr())
+      return false;
+    if (T->isPointerTy() || Integer)
+      Words++;
+    else if (T->isFloatTy() || T->isDoubleTy())
+      Floats++;
+    else
+      return false;
+  }
+  return Words <= 6 && Floats <= 8;
+}
+
+int64_t needInFront(const Function &F) { return room(F).Need; }
+
+void insertGrowthChecks(Function &F, Instruction *At) {
   Room R = room(F);
   // alloca() and variable-length arrays take their room at once.
   SmallVector<AllocaInst *, 4> Dynamic;
@@ -161,15 +202,8 @@ void insertGrowthCheck(Function &F) {
     Value *Taken = B.CreateAdd(N, B.getInt64(A->getAlign().value() + 64));
     checkBefore(A, B.CreateAdd(Taken, B.getInt64(R.Need)), Taken);
   }
-  BasicBlock &Entry = F.getEntryBlock();
-  Instruction *At = &*Entry.getFirstNonPHIOrDbgOrAlloca();
-  // The copies of byval arguments come first: only they are in a map.
-  while (auto *M = dyn_cast<MemCpyInst>(At)) {
-    auto *A = dyn_cast<Argument>(M->getRawSource());
-    if (!A || !A->hasByValAttr())
-      break;
-    At = At->getNextNode();
-  }
+  if (!At)
+    return;
   Type *I64 = Type::getInt64Ty(F.getContext());
   checkBefore(At, ConstantInt::get(I64, R.Need), ConstantInt::get(I64, R.Taken));
 }

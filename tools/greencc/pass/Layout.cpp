@@ -127,13 +127,13 @@ bool hasMisalignedPointers(const Function &F) {
   return false;
 }
 
-static unsigned argumentKind(const Argument &A) {
+static unsigned argumentKind(const Argument &A, const Escape &Esc) {
   if (A.hasByValAttr())
     return GREEN_ARG_OTHER;
   if (A.getType()->isPointerTy())
     return GREEN_ARG_POINTER;
   if (A.getType()->isIntegerTy() && A.getType()->getIntegerBitWidth() <= 64)
-    return GREEN_ARG_SCALAR;
+    return Esc.holdsStackAddress(A) ? GREEN_ARG_AMBIGUOUS : GREEN_ARG_SCALAR;
   return GREEN_ARG_OTHER;
 }
 
@@ -171,21 +171,35 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
   }
 }
 
-void emitEntryRecord(Function &F, unsigned Why, const Escape &Esc) {
+static uint64_t recordFlags(unsigned Why) {
+  uint64_t Flags = GREEN_MAP_ARGS | GREEN_MAP_LOCALS | GREEN_MAP_BARRIERS | Why << 8;
+  return Why == GREEN_WHY_NONE ? Flags | GREEN_MAP_VERIFIED : Flags;
+}
+
+// A stackmap would cost it a frame.
+void emitLeafRecord(Function &F, unsigned Why, int64_t Need, const Escape &Esc) {
+  std::string Text;
+  raw_string_ostream Out(Text);
+  Out << GREENCC_LEAF << F.getName() << ' ' << recordFlags(Why) << ' ' << frameRoom(F)
+      << ' ' << Need << ' ' << F.arg_size();
+  for (Argument &A : F.args())
+    Out << ' ' << argumentKind(A, Esc);
+  F.getParent()->appendModuleInlineAsm(Text);
+}
+
+void emitEntryRecord(Function &F, unsigned Why, int64_t Need, const Escape &Esc) {
   const DataLayout &DL = F.getParent()->getDataLayout();
   SmallVector<AllocaInst *, 16> Locals;
   for (Instruction &I : F.getEntryBlock())
     if (auto *A = dyn_cast<AllocaInst>(&I); A && A->isStaticAlloca())
       Locals.push_back(A);
   IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
-  uint64_t Flags = GREEN_MAP_ARGS | GREEN_MAP_LOCALS | Why << 8;
-  if (Why == GREEN_WHY_NONE)
-    Flags |= GREEN_MAP_VERIFIED;
   SmallVector<Value *, 64> Ops = {B.getInt64(GREENCC_ENTRY_ID), B.getInt32(0),
-                                  B.getInt64(Flags), B.getInt64(frameRoom(F)),
+                                  B.getInt64(recordFlags(Why)), B.getInt64(frameRoom(F)),
+                                  B.getInt64(Need),
                                   B.getInt64(F.arg_size())};
   for (Argument &A : F.args())
-    Ops.push_back(B.getInt64(argumentKind(A)));
+    Ops.push_back(B.getInt64(argumentKind(A, Esc)));
   Ops.push_back(B.getInt64(Locals.size()));
   for (AllocaInst *A : Locals)
     appendLocal(Ops, B, DL, *A, Esc);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 //
-// A check inside of a function comes after its prologue has laid out the frame
+// A check inside of a function (Growth.cpp) comes after its prologue has laid out the frame
 // and may have spilled to the far end of it. Where the frame is larger than the
 // room that the runtime keeps free, the function becomes a thunk with a small
 // frame, which checks and then calls the former body, "name.frame".
@@ -19,7 +19,7 @@ bool isSplitBody(const Function &F) { return F.hasFnAttribute(RoomAttribute); }
 
 // Bytes that F's frame may take before the stack has been tested.
 uint64_t frameRoom(const Function &F) {
-  if (!options().Growth)
+  if (!options().Growth || testsInFront(F))
     return INT32_MAX;
   if (!isSplitBody(F))
     return F.hasFnAttribute("probe-stack") ? INT32_MAX : GREENCC_UNCHECKED_FRAME;
@@ -85,7 +85,7 @@ void splitLargeFrames(Module &M) {
   SmallVector<std::pair<Function *, uint64_t>, 8> Large;
   for (Function &F : M)
     if (!F.isDeclaration() && !F.hasAvailableExternallyLinkage() &&
-        !F.hasFnAttribute(Attribute::Naked))
+        !F.hasFnAttribute(Attribute::Naked) && !testsInFront(F))
       if (uint64_t Room = largeFrame(F))
         Large.push_back({&F, Room});
   for (auto [F, Room] : Large) {
