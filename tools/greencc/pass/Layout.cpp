@@ -150,6 +150,18 @@ static bool isVolatile(const Value &V) {
   return false;
 }
 
+// What an earlier call left behind must not look like something of this one's.
+static void clearAmbiguous(IRBuilder<> &B, AllocaInst &A, ArrayRef<uint8_t> Words,
+                           uint64_t Bytes) {
+  constexpr uint64_t MostBytes = 1024; // beyond, rather refuse now and then
+  if (Bytes > MostBytes)
+    return;
+  for (uint64_t W = 0; W < Bytes / 8; W++)
+    if (Words[W % Words.size()] == GREEN_WORD_AMBIGUOUS)
+      B.CreateAlignedStore(B.getInt64(0), B.CreateConstGEP1_64(B.getInt8Ty(), &A, 8 * W),
+                           Align(8));
+}
+
 static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
                         const DataLayout &DL, AllocaInst &A, const Escape &Esc) {
   uint64_t Bytes = localBytes(DL, A), Period;
@@ -160,6 +172,7 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
     Words.assign(1, GREEN_WORD_SCALAR);
     Period = 1;
   }
+  clearAmbiguous(B, A, Words, Bytes);
   Ops.push_back(&A);
   Ops.push_back(B.getInt64(Bytes));
   Ops.push_back(B.getInt64(Period));
