@@ -369,6 +369,7 @@ struct green_stats {
 	uint64_t moves_io;		/* ... while the thread had I/O in flight */
 	uint64_t moved_bytes;
 	uint64_t words_adjusted;
+	uint64_t segments;		/* begun, as a stack could not move to grow */
 	uint64_t refused[GREEN_NOMOVE_REASONS];
 };
 

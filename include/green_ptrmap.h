@@ -81,6 +81,7 @@ extern "C" {
 #define GREEN_MAP_ARGS		(1u << 1)	/* the argument kinds are known */
 #define GREEN_MAP_LOCALS	(1u << 2)	/* the locals are known */
 #define GREEN_MAP_BARRIERS	(1u << 3)	/* it pins what it keeps of what it is lent */
+#define GREEN_MAP_SHARED	(1u << 4)	/* ... and whatever it stores in its locals */
 /* Bits 8 to 15: why it is not VERIFIED, GREEN_WHY_*. */
 #define GREEN_MAP_WHY(flags)	(((flags) >> 8) & 0xff)
 

@@ -69,8 +69,8 @@ size_t green_calibrate(struct green_worker *w)
 	/* The user backend's move is a copy and more. */
 	if (w->backend == &green_backend_user || w->opt.max_stack < 2 * LARGEST)
 		return SIZE_MAX;
-	a = green_slot_get(w, 2 * LARGEST, true);
-	b = green_slot_get(w, 2 * LARGEST, true);
+	a = green_slot_get(w, 2 * LARGEST, true, UINTPTR_MAX);
+	b = green_slot_get(w, 2 * LARGEST, true, UINTPTR_MAX);
 	for (len = SMALLEST; a && b && len <= LARGEST; len *= 2)
 		if (move_is_faster(w, a, b, len))
 			break;

@@ -105,7 +105,7 @@ void green_defers_free(struct green *t)
 
 	for (rec = t->defers; rec; rec = link) {
 		/* A record on the stack went with it. */
-		if (within(rec, t->lo, t->hi))
+		if (green_on_stack(t, (uintptr_t)rec))
 			break;
 		link = rec->link;
 		if (rec->flags & RECORD_HEAP)

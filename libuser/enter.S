@@ -221,6 +221,43 @@ green_stack_morestack_return:
 	.cfi_endproc
 	.size	green_stack_morestack, . - green_stack_morestack
 
+/*
+ * The return address of a segment's first function: rsp is its struct
+ * green_segment. All that may hold a result is kept.
+ */
+	.globl	green_segment_leave
+	.hidden	green_segment_leave
+	.type	green_segment_leave, @function
+	.p2align 4
+	.cfi_startproc
+	/* DW_CFA_def_cfa_expression: *(rsp + S_SP) + 8 */
+	.cfi_escape 0x0f, 5, 0x77, S_SP, 0x06, 0x23, 8
+	nop
+green_segment_leave:
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	movq	W_CURRENT(%r11), %r10
+	movq	T_SLOT(%r10), %r11
+	movq	T_SPARE(%r10), %rcx
+	movq	%rcx, SLOT_NEXT(%r11)
+	movq	%r11, T_SPARE(%r10)
+	movq	S_LO(%rsp), %r11
+	movq	%r11, T_LO(%r10)
+	movq	S_HI(%rsp), %r11
+	movq	%r11, T_HI(%r10)
+	movq	S_SLOT(%rsp), %r11
+	movq	%r11, T_SLOT(%r10)
+	movq	S_OUTER(%rsp), %r11
+	movq	%r11, T_SEGMENT(%r10)
+	movq	S_LIMIT(%rsp), %r11
+	movq	%r11, T_LIMIT(%r10)
+	movq	%r11, %fs:0x70
+	movq	S_SP(%rsp), %rsp
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_endproc
+	.size	green_segment_leave, . - green_segment_leave
+
 /* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
 	.p2align 4
 not_green:

@@ -85,11 +85,6 @@ static struct green *current(void)
 	return green_worker ? green_worker->current : NULL;
 }
 
-static bool inside(const struct green *t, uintptr_t addr)
-{
-	return addr >= t->lo && addr < t->hi;
-}
-
 static void set_low(const struct green *t)
 {
 	const struct green_escapes *e = &t->escapes;
@@ -115,15 +110,20 @@ void green_escape_switch(const struct green *t)
 static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 {
 	struct green_map map;
+	uintptr_t lo, hi;
 
 	for (;;) {
 		const uintptr_t *frame = (const uintptr_t *)fp;
+		const void *ret;
 
-		if (!inside(t, fp) || fp % 8 || t->hi - fp < 16)
+		if (fp % 8 || !green_range_of(t, fp, &lo, &hi) || hi - fp < 16)
 			return 0;
-		if (addr < fp + 16)
+		if (addr >= lo && addr < fp + 16)
 			return fp + 16;
-		if (frame[0] <= fp || !green_map_find((const char *)frame[1] - 1, &map))
+		ret = (const void *)frame[1];
+		if (ret == green_segment_leave)
+			ret = *(void **)((struct green_segment *)(fp + 16))->sp;
+		if (!green_map_find((const char *)ret - 1, &map))
 			return 0;
 		fp = frame[0];
 	}
@@ -150,7 +150,7 @@ static void pin_all_above(struct green *t, uintptr_t addr)
 			addr = e->pin[i].addr;
 	e->nr = 1;
 	e->pin[0].addr = addr;
-	e->pin[0].end = t->hi;
+	e->pin[0].end = UINTPTR_MAX;
 }
 
 static void pin(struct green *t, uintptr_t addr, uintptr_t end)
@@ -178,7 +178,7 @@ out:
 
 static void escape(struct green *t, uintptr_t value, uintptr_t fp)
 {
-	if (inside(t, value) && !pinned(&t->escapes, value))
+	if (green_on_stack(t, value) && !pinned(&t->escapes, value))
 		pin(t, value, frame_end(t, value, fp));
 }
 
@@ -205,7 +205,7 @@ void do_green_escape(uintptr_t value, uintptr_t fp)
 static bool free_local(const struct green *t, uintptr_t dest, uintptr_t fp)
 {
 	const struct green_escapes *e = &t->escapes;
-	uintptr_t end = inside(t, dest) ? frame_end(t, dest, fp) : 0;
+	uintptr_t end = green_on_stack(t, dest) ? frame_end(t, dest, fp) : 0;
 	unsigned int i;
 
 	if (!end)
@@ -224,7 +224,7 @@ void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp)
 {
 	struct green *t = current();
 
-	if (t && inside(t, value) && !free_local(t, dest, fp))
+	if (t && green_on_stack(t, value) && !free_local(t, dest, fp))
 		escape(t, value, fp);
 }
 
@@ -234,12 +234,12 @@ __attribute__((used))
 void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp)
 {
 	struct green *t = current();
-	uintptr_t end = src + n, addr = (src + 7) & ~7UL;
+	uintptr_t end = src + n, addr = (src + 7) & ~7UL, lo, hi;
 
-	if (!t || !inside(t, src))
+	if (!t || !green_range_of(t, src, &lo, &hi))
 		return;
-	if (end > t->hi || end < src)
-		end = t->hi;
+	if (end > hi || end < src)
+		end = hi;
 	for (; addr + 8 <= end; addr += 8)
 		escape(t, *(const uintptr_t *)addr, fp);
 }
@@ -262,7 +262,7 @@ void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
 {
 	struct green *t = current();
 
-	if (t && inside(t, value) && !green_map_has_barriers(callee))
+	if (t && green_on_stack(t, value) && !green_map_has_barriers(callee))
 		escape(t, value, fp);
 }
 
@@ -296,7 +296,7 @@ void do_green_escape_end(uintptr_t fp)
 		green_escape_low = UINTPTR_MAX;
 		return;
 	}
-	if (!inside(t, fp))
+	if (!green_on_stack(t, fp))
 		return;
 	forget(t, fp + 16);
 	set_low(t);

@@ -19,6 +19,19 @@
 #define T_HI		32
 #define T_TRY		40
 #define T_PANICS	48
+#define T_SLOT		56
+#define T_SEGMENT	64
+#define T_SPARE		72
+
+#define S_LO		0
+#define S_HI		8
+#define S_LIMIT		16
+#define S_SP		24
+#define S_SLOT		32
+#define S_OUTER		40
+
+#define SLOT_NEXT	0
+
 #define W_SP		0
 #define W_CURRENT	8
 #define W_AFTER		16
@@ -118,6 +131,18 @@ struct green_entry {
 	uint64_t pc;			/* in the function */
 };
 
+/*
+ * At the top of a segment but the first: the segment before it, as it is to be
+ * when this one is left. See segment.c.
+ */
+struct green_segment {
+	/* For enter.S, in this order. */
+	uintptr_t lo, hi, limit;
+	uintptr_t sp;			/* of the return address */
+	struct green_slot *slot;
+	struct green_segment *outer;
+};
+
 /* Frames whose addresses are kept outside the stack; no particular order. */
 #define GREEN_ESCAPES 32
 
@@ -137,10 +162,12 @@ struct green {
 	uintptr_t lo, hi;		/* the stack's usable range */
 	struct green_try *try;		/* the innermost, on the stack */
 	struct green_panic *panics;	/* on their way, newest first */
+	struct green_slot *slot;	/* of the newest segment */
+	struct green_segment *segment;	/* ... or NULL while there is but one */
+	struct green_slot *spare;	/* slots of segments that were left */
 
 	struct green *next;		/* in the run queue */
 	struct green *all_next, **all_link; /* in the worker's list of threads */
-	struct green_slot *slot;
 	enum green_state state;
 	unsigned int pins;
 	bool detached;
@@ -255,7 +282,7 @@ void green_wake_expired(struct green_worker *w, struct green *t);
 /* enter.S */
 long green_worker_enter(struct green_worker *w);
 extern const char green_thread_start[], green_thread_base[], green_switch_resume[];
-extern const char green_stack_morestack_return[];
+extern const char green_stack_morestack_return[], green_segment_leave[];
 
 /* timer.c */
 int green_timer_add(struct green_worker *w, struct green *t, uint64_t at);
@@ -268,12 +295,21 @@ uint64_t green_timer_next(const struct green_worker *w);
 int green_stacks_init(struct green_worker *w);
 void green_stacks_exit(struct green_worker *w);
 /*
- * A slot of at least @size usable bytes. @cold: it holds no pages, so it can
- * be the destination of a move.
+ * A slot of at least @size usable bytes that ends at @below at the latest.
+ * @cold: it holds no pages, so it can be the destination of a move.
  */
-struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold);
+struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold,
+				  uintptr_t below);
 void green_slot_put(struct green_worker *w, struct green_slot *slot);
 void green_stack_set(struct green *t, struct green_slot *slot);
+
+/* segment.c */
+int green_segment_begin(struct green_worker *w, struct green *t, size_t need);
+void green_segments_drop(struct green_worker *w, struct green *t, uintptr_t addr);
+void green_segments_free(struct green_worker *w, struct green *t);
+bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
+bool green_on_stack(const struct green *t, uintptr_t addr);
+size_t green_stack_bytes(const struct green *t);
 
 /* calibrate.c */
 /* From how many bytes on the backend's move is faster than a copy. */
@@ -296,6 +332,8 @@ struct green_proof {
 	uintptr_t hi;
 	uint64_t *bits;
 	size_t nr;			/* bits set */
+	uint64_t **older;		/* words in older segments */
+	size_t nr_older, max_older;
 };
 
 static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
@@ -395,6 +433,14 @@ static_assert(offsetof(struct green, lo) == T_LO, "enter.S");
 static_assert(offsetof(struct green, hi) == T_HI, "enter.S");
 static_assert(offsetof(struct green, try) == T_TRY, "enter.S");
 static_assert(offsetof(struct green, panics) == T_PANICS, "enter.S");
+static_assert(offsetof(struct green, slot) == T_SLOT, "enter.S");
+static_assert(offsetof(struct green, segment) == T_SEGMENT, "enter.S");
+static_assert(offsetof(struct green, spare) == T_SPARE, "enter.S");
+static_assert(offsetof(struct green_slot, next) == SLOT_NEXT, "enter.S");
+static_assert(offsetof(struct green_segment, sp) == S_SP, "enter.S");
+static_assert(offsetof(struct green_segment, slot) == S_SLOT, "enter.S");
+static_assert(offsetof(struct green_segment, outer) == S_OUTER, "enter.S");
+static_assert(sizeof(struct green_segment) % 16 == 0, "enter.S");
 static_assert(offsetof(struct green_worker, sp) == W_SP, "enter.S");
 static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
 static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");

@@ -51,13 +51,24 @@ static void touch_pages(uintptr_t lo, uintptr_t hi)
 		*(volatile const char *)lo;
 }
 
+static bool within(const void *addr, const struct green_proof *p)
+{
+	return (uintptr_t)addr >= p->base && (uintptr_t)addr < p->hi;
+}
+
 /* The stack is at its new place: adjust what points to it from outside. */
 static void settle(struct green *t, struct green_slot *slot,
 		   const struct green_proof *p, long delta)
 {
+	size_t i;
+
 	green_adjust_defers(t, p->base, p->hi, delta);
-	if (t->try)
+	for (i = 0; i < p->nr_older; i++)
+		*p->older[i] += delta;
+	if (within(t->try, p))
 		t->try = (void *)((uintptr_t)t->try + delta);
+	if (t->segment)
+		t->segment = (void *)((uintptr_t)t->segment + delta);
 	t->sp += delta;
 	green_stack_set(t, slot);
 	t->moves++;
@@ -133,27 +144,23 @@ static int commit(struct green_worker *w, struct green *t, struct green_slot *sl
 }
 
 /* @size: bytes of the new slot, 0: as the old. */
-int green_move(struct green_worker *w, struct green *t, size_t size,
-	       struct green_nomove *why)
+static int move(struct green_worker *w, struct green *t, size_t size,
+		struct green_nomove *why)
 {
-	struct green_nomove own;
 	struct green_slot *slot;
 	struct green_proof p;
 	bool copy;
 	int err;
 
-	if (!why)
-		why = &own;
 	*why = (struct green_nomove){ 0 };
-	if (size > w->opt.max_stack)
+	if (size && green_stack_bytes(t) - (t->hi - t->lo) + size > w->opt.max_stack)
 		return -ENOSPC;
 	err = green_prove(w, t, &p, why);
-	if (err == -EBUSY)
-		green_count_refusal(w, why);
 	if (err)
 		return err;
 	copy = !w->debug.seal && p.hi - p.sp < w->crossover;
-	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, !copy);
+	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, !copy,
+			      t->segment ? t->segment->lo : UINTPTR_MAX);
 	err = -ENOMEM;
 	if (!slot)
 		goto out;
@@ -169,6 +176,20 @@ err_slot:
 	green_slot_put(w, slot);
 out:
 	green_proof_free(&p);
+	return err;
+}
+
+int green_move(struct green_worker *w, struct green *t, size_t size,
+	       struct green_nomove *why)
+{
+	struct green_nomove own;
+	int err;
+
+	if (!why)
+		why = &own;
+	err = move(w, t, size, why);
+	if (err == -EBUSY)
+		green_count_refusal(w, why);
 	return err;
 }
 
@@ -193,6 +214,23 @@ void green_after(struct green_worker *w)
 }
 
 /*
+ * Grow the stack by a move, or by a segment. Only a function that has not laid
+ * out its frame can begin one.
+ */
+static int move_or_begin(struct green_worker *w, struct green *t, size_t size,
+			 uint64_t need, struct green_nomove *why)
+{
+	const struct green_saved *s = (const void *)t->sp;
+	int err = move(w, t, size, why);
+
+	if (err == -EBUSY && s->pc == (uintptr_t)green_stack_morestack_return)
+		err = green_segment_begin(w, t, need);
+	if (err == -EBUSY)
+		green_count_refusal(w, why);
+	return err;
+}
+
+/*
  * Debugging: with move=entry every entry check comes here. True: there was
  * room enough, the stack need not grow.
  */
@@ -200,11 +238,12 @@ static bool entry_check_only(struct green_worker *w, struct green *t, uint64_t n
 {
 	static unsigned int nr;
 	size_t room = t->sp - t->lo;
+	struct green_nomove why;
 
 	if (!w->debug.move_entry || room < GREEN_SLACK || room - GREEN_SLACK < need)
 		return false;
 	if (++nr % w->debug.move_entry == 0)
-		green_move(w, t, 0, NULL);
+		move_or_begin(w, t, 0, need, &why);
 	return true;
 }
 
@@ -227,7 +266,7 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 		return;
 	while (size < used + need + 2 * GREEN_SLACK + GREEN_PAGE)
 		size *= 2;
-	err = green_move(w, t, size, &why);
+	err = move_or_begin(w, t, size, need, &why);
 	if (!err)
 		return;
 	if (t->sp - t->lo > taken + (need > taken ? GREEN_SLACK : GREEN_SLACK / 4))

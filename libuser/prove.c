@@ -13,23 +13,43 @@ struct frame {
 	const void *ret;		/* where it goes on */
 	uintptr_t rbp;
 	uintptr_t rsp;			/* at the call */
+	uintptr_t lo, hi;		/* of the segment that it is in */
 	const struct green_site *site;
 };
 
+/* In an older segment, which stays where it is. */
+static int older_word(struct green_proof *p, uintptr_t addr)
+{
+	uint64_t **list;
+
+	if (p->nr_older == p->max_older) {
+		p->max_older = 2 * p->max_older + 16;
+		list = realloc(p->older, p->max_older * sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		p->older = list;
+	}
+	p->older[p->nr_older++] = (uint64_t *)addr;
+	return 0;
+}
+
 /* A word that holds a pointer, wherever to. */
-static void pointer_word(struct green_proof *p, uintptr_t addr)
+static int pointer_word(struct green_proof *p, uintptr_t addr)
 {
 	uintptr_t value = *(const uintptr_t *)addr;
 
 	/* Below base there is nothing but what dead calls left. */
-	if (value >= p->base && value < p->hi)
-		green_proof_set(p, addr);
+	if (value < p->base || value >= p->hi)
+		return 0;
+	if (addr < p->base || addr >= p->hi)
+		return older_word(p, addr);
+	green_proof_set(p, addr);
+	return 0;
 }
 
-static bool on_stack(const struct green_proof *p, uintptr_t addr, size_t size)
+static bool on_stack(const struct frame *f, uintptr_t addr, size_t size)
 {
-	return addr >= p->sp && addr < p->hi && size <= p->hi - addr &&
-	       addr % 8 == 0;
+	return addr >= f->lo && addr < f->hi && size <= f->hi - addr && addr % 8 == 0;
 }
 
 /* May this untyped word be a live address of the stack? */
@@ -76,7 +96,7 @@ static int prove_words(struct green *t, struct green_proof *p, const struct fram
 
 	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_SCALAR)
 		return 0;
-	if (n && !on_stack(p, addr, 8 * (size_t)n))
+	if (n && !on_stack(f, addr, 8 * (size_t)n))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
 	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_AMBIGUOUS) {
 		i = skip_dead(p, (const uintptr_t *)addr, n);
@@ -87,11 +107,11 @@ static int prove_words(struct green *t, struct green_proof *p, const struct fram
 
 		if (++at == words->period)
 			at = 0;
+		err = 0;
 		if (kind == GREEN_WORD_POINTER)
-			pointer_word(p, addr);
-		if (kind != GREEN_WORD_AMBIGUOUS)
-			continue;
-		err = prove_ambiguous(t, p, addr, 1, f->ret, why);
+			err = pointer_word(p, addr);
+		if (kind == GREEN_WORD_AMBIGUOUS)
+			err = prove_ambiguous(t, p, addr, 1, f->ret, why);
 		if (err)
 			return err;
 	}
@@ -113,7 +133,7 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 	}
 	if (!s->mapped)
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-	if (green_escape_in(t, f->rsp, f->rbp + 16))
+	if (f->lo == t->lo && green_escape_in(t, f->rsp, f->rbp + 16))
 		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
 	for (i = 0; i < s->nr; i++) {
 		err = prove_words(t, p, f, &s->words[i], why);
@@ -152,6 +172,7 @@ static int prove_entry(struct green_proof *p, struct frame *f, struct green_nomo
 		if (kind == GREEN_ARG_OTHER)
 			continue;
 		n++;
+		/* In the newest segment: that cannot fail. */
 		if (kind == GREEN_ARG_POINTER)
 			pointer_word(p, (uintptr_t)word);
 		else if (kind == GREEN_ARG_AMBIGUOUS && *word >= p->lo && *word < p->hi)
@@ -162,47 +183,114 @@ static int prove_entry(struct green_proof *p, struct frame *f, struct green_nomo
 	return 0;
 }
 
+static bool next_frame(struct frame *f)
+{
+	if (f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
+		return false;
+	f->rsp = f->rbp + 16;
+	f->ret = ((const void **)f->rbp)[1];
+	f->rbp = *(const uintptr_t *)f->rbp;
+	return true;
+}
+
+/* Where the stack began: the function's frame, and its argument. */
+static int prove_innermost(struct green_proof *p, struct frame *f, struct green_nomove *why)
+{
+	const struct green_saved *s = (const void *)p->sp;
+	int err = 0;
+
+	/* Cancelled: as if called in the place of what it waited in. */
+	if (f->ret == (const void *)green_exit) {
+		f->ret = *(const void **)f->rsp;
+		f->rsp += 8;
+	}
+	if (f->ret == green_stack_morestack_return)
+		err = prove_entry(p, f, why);
+	/* The innermost function's frame pointer, as it stands in the block. */
+	return err ?: pointer_word(p, (uintptr_t)&s->rbp);
+}
+
+static int prove_segment(struct green_worker *w, struct green *t, struct green_proof *p,
+			 struct frame *f, struct green_nomove *why)
+{
+	int err;
+
+	while (f->ret != green_thread_base && f->ret != green_segment_leave) {
+		err = green_map_site(w, f->ret, &f->site);
+		if (err == -ENOMEM)
+			return err;
+		if (err || f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
+			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+		err = prove_frame(t, p, f, why);
+		if (!err)
+			err = pointer_word(p, f->rbp);
+		if (err)
+			return err;
+		next_frame(f);
+	}
+	/* Whatever else. */
+	if (green_escape_in(t, p->sp, p->hi))
+		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
+	return 0;
+}
+
+/*
+ * Older segments stay, whatever their frames are. But locals of theirs that maps
+ * name may hold addresses in the segment that moves. Those of functions that
+ * are not VERIFIED do not if they are SHARED; and what is not mapped knows of no
+ * address that is not pinned, nor is anything older reached but through it.
+ */
+static int prove_older(struct green_worker *w, struct green *t, struct green_proof *p,
+		       struct frame *f, struct green_nomove *why)
+{
+	const struct green_segment *s = t->segment;
+	int err;
+
+	for (; f->ret != green_thread_base; next_frame(f)) {
+		if (f->ret == green_segment_leave) {
+			f->lo = s->lo;
+			f->hi = s->hi;
+			f->rsp = s->sp + 8;
+			f->ret = *(const void **)s->sp;
+			s = s->outer;
+			if (f->ret == green_thread_base)
+				break;
+		}
+		err = green_map_site(w, f->ret, &f->site);
+		if (err == -ENOMEM)
+			return err;
+		if (err || !(f->site->flags & GREEN_MAP_BARRIERS))
+			return 0;
+		if (f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
+			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+		if (f->site->flags & GREEN_MAP_SHARED)
+			continue;
+		err = prove_frame(t, p, f, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* The frames, innermost first, along the rbp chain. */
 static int prove_frames(struct green_worker *w, struct green *t, struct green_proof *p,
 			struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)p->sp;
-	struct frame f = { (const void *)s->pc, s->rbp, p->sp + sizeof(*s), NULL };
+	struct frame f = {
+		(const void *)s->pc, s->rbp, p->sp + sizeof(*s), t->lo, t->hi, NULL,
+	};
 	int err;
 
 	/* It has not begun: nothing but its argument is on the stack. */
 	if (f.ret == green_thread_start)
 		return 0;
-	/* Cancelled: as if called in the place of what it waited in. */
-	if (f.ret == (const void *)green_exit) {
-		f.ret = *(const void **)f.rsp;
-		f.rsp += 8;
-	}
-	if (f.ret == green_stack_morestack_return) {
-		err = prove_entry(p, &f, why);
-		if (err)
-			return err;
-	}
-	/* The innermost function's frame pointer, as it stands in the block. */
-	pointer_word(p, (uintptr_t)&s->rbp);
-	while (f.ret != green_thread_base) {
-		err = green_map_site(w, f.ret, &f.site);
-		if (err == -ENOMEM)
-			return err;
-		if (err || f.rbp < f.rsp || !on_stack(p, f.rbp, 16))
-			return green_refuse(why, GREEN_NOMOVE_FRAME, f.ret);
-		err = prove_frame(t, p, &f, why);
-		if (err)
-			return err;
-		pointer_word(p, f.rbp);
-		f.rsp = f.rbp + 16;
-		f.ret = ((const void **)f.rbp)[1];
-		f.rbp = *(const uintptr_t *)f.rbp;
-	}
-	/* Whatever else. */
-	if (green_escape_in(t, 0, UINTPTR_MAX))
-		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f.ret);
-	return 0;
+	err = prove_innermost(p, &f, why);
+	if (!err)
+		err = prove_segment(w, t, p, &f, why);
+	if (!err && t->segment)
+		err = prove_older(w, t, p, &f, why);
+	return err;
 }
 
 static int prove_io(struct green *t, struct green_proof *p, struct green_nomove *why)
@@ -228,6 +316,8 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	p->sp = t->sp;
 	p->base = t->sp & ~(GREEN_PAGE - 1);
 	p->nr = 0;
+	p->older = NULL;
+	p->nr_older = p->max_older = 0;
 	p->bits = calloc((p->hi - p->base) / 512 + 1, sizeof(*p->bits));
 	return p->bits ? 0 : -ENOMEM;
 }
@@ -261,5 +351,7 @@ int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
 void green_proof_free(struct green_proof *p)
 {
 	free(p->bits);
+	free(p->older);
 	p->bits = NULL;
+	p->older = NULL;
 }

@@ -211,7 +211,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	slot = green_slot_get(w, size, false);
+	slot = green_slot_get(w, size, false, UINTPTR_MAX);
 	if (!slot) {
 		free(t);
 		return NULL;
@@ -266,6 +266,7 @@ void green_do_thread_exit(int ret)
 	t->state = STATE_DONE;
 	w->stats.live--;
 	green_defers_free(t);
+	green_segments_free(w, t);
 	green_slot_put(w, t->slot);
 	t->slot = NULL;
 	if (t == w->main) {
@@ -388,6 +389,7 @@ static void worker_exit(struct green_worker *w)
 	green_uring_exit(w);
 	while (w->all) {
 		green_defers_free(w->all);
+		green_segments_free(w, w->all);
 		free(w->all->slot);
 		thread_free(w, w->all);
 	}

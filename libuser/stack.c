@@ -23,6 +23,9 @@
 /* Free slots of an order that may keep their pages, for quick reuse. */
 #define MAX_WARM	64
 
+/* Slots that a search looks at. */
+#define MAX_LOOKS	64
+
 /* Free slots of an order that forced moves go through in turn. */
 #define DEBUG_SLOTS	16
 
@@ -31,9 +34,9 @@ struct free_list {
 	unsigned int nr;
 };
 
-/* The process's arena; one, as there is one worker. */
+/* The process's arena; slots are cut from its end downwards, to be below older ones. */
 static struct {
-	uintptr_t base, brk, end;
+	uintptr_t base, brk;
 	struct free_list warm[MAX_ORDER + 1];
 	struct free_list cold[MAX_ORDER + 1];
 } arena;
@@ -46,15 +49,20 @@ static void list_put(struct free_list *l, struct green_slot *s)
 	l->nr++;
 }
 
-static struct green_slot *list_get(struct free_list *l)
+/* The oldest that ends at @below; if that is far behind, a new one is as good. */
+static struct green_slot *list_get(struct free_list *l, uintptr_t below)
 {
-	struct green_slot *s = l->head;
+	struct green_slot **link = &l->head, *s;
+	unsigned int i;
 
-	if (!s)
+	for (i = 0; *link && (*link)->hi > below && i < MAX_LOOKS; i++)
+		link = &(*link)->next;
+	s = *link;
+	if (!s || s->hi > below)
 		return NULL;
-	l->head = s->next;
-	if (!l->head)
-		l->tail = &l->head;
+	*link = s->next;
+	if (!*link)
+		l->tail = link;
 	l->nr--;
 	return s;
 }
@@ -73,14 +81,13 @@ int green_stacks_init(struct green_worker *w)
 	}
 	if (err)
 		return err;
-	arena.brk = arena.base + RUNTIME_STACK;
-	w->sp = arena.brk;
+	w->sp = arena.base + RUNTIME_STACK;
 	err = w->backend->seal(arena.base, GREEN_PAGE);
 	if (err) {
 		w->backend->close();
 		return err;
 	}
-	arena.end = arena.base + w->opt.arena_size;
+	arena.brk = arena.base + w->opt.arena_size;
 	for (i = 0; i <= MAX_ORDER; i++) {
 		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };
 		arena.cold[i] = (struct free_list){ .tail = &arena.cold[i].head };
@@ -98,9 +105,9 @@ void green_stacks_exit(struct green_worker *w)
 	int i;
 
 	for (i = 0; i <= MAX_ORDER; i++) {
-		while ((s = list_get(&arena.warm[i])))
+		while ((s = list_get(&arena.warm[i], UINTPTR_MAX)))
 			free(s);
-		while ((s = list_get(&arena.cold[i])))
+		while ((s = list_get(&arena.cold[i], UINTPTR_MAX)))
 			free(s);
 	}
 	w->backend->close();
@@ -125,19 +132,19 @@ static struct green_slot *slot_carve(struct green_worker *w, unsigned int order)
 	size_t size = 1UL << order;
 	struct green_slot *s;
 
-	if (arena.end - arena.brk < size)
+	if (arena.brk - w->sp < size)
 		return NULL;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	if (w->backend->seal(arena.brk, GREEN_PAGE)) {
+	if (w->backend->seal(arena.brk - size, GREEN_PAGE)) {
 		free(s);
 		return NULL;
 	}
+	s->hi = arena.brk;
+	arena.brk -= size;
 	s->lo = arena.brk + GREEN_PAGE;
-	s->hi = arena.brk + size;
 	s->order = order;
-	arena.brk += size;
 	return s;
 }
 
@@ -150,7 +157,8 @@ static bool many_slots(const struct green_worker *w)
 	return w->debug.move_entry || w->debug.move_call;
 }
 
-struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold)
+struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold,
+				  uintptr_t below)
 {
 	unsigned int order = order_of(size);
 	struct green_slot *s = NULL;
@@ -158,13 +166,13 @@ struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold
 	if (size > w->opt.max_stack)
 		return NULL;
 	if (!cold)
-		s = list_get(&arena.warm[order]);
+		s = list_get(&arena.warm[order], below);
 	if (!s && (!many_slots(w) || arena.cold[order].nr >= DEBUG_SLOTS))
-		s = list_get(&arena.cold[order]);
+		s = list_get(&arena.cold[order], below);
 	if (!s)
 		s = slot_carve(w, order);
 	if (!s)
-		s = list_get(&arena.cold[order]);
+		s = list_get(&arena.cold[order], below);
 	if (!s)
 		return NULL;
 	if (s->sealed) {

@@ -37,6 +37,7 @@ count() { # column file
 moves() { count 2 "$1"; }
 refusals() { count 4 "$1"; }
 words() { count 6 "$1"; }
+segments() { count 10 "$1"; }
 
 # The most frequent kinds of refusal, as comments.
 explain() { # file

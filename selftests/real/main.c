@@ -41,8 +41,9 @@ static void report(void)
 		return;
 	for (int i = 0; i < GREEN_NOMOVE_REASONS; i++)
 		refused += s.refused[i];
-	fprintf(f, "moves %" PRIu64 " refused %" PRIu64 " words %" PRIu64 " bytes %" PRIu64 "\n",
-		s.moves_kernel + s.moves_copy, refused, s.words_adjusted, s.moved_bytes);
+	fprintf(f, "moves %" PRIu64 " refused %" PRIu64 " words %" PRIu64 " bytes %" PRIu64
+		" segments %" PRIu64 "\n", s.moves_kernel + s.moves_copy, refused,
+		s.words_adjusted, s.moved_bytes, s.segments);
 	for (unsigned int i = 0; (n = green_refusal(i, &what)); i++)
 		fprintf(f, "refusal %" PRIu64 " %s %s\n", n, green_nomove_name(what.reason),
 			what.function[0] ? what.function : "?");

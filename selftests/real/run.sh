@@ -128,7 +128,7 @@ run_project() { # name, moves that it must make at least
 	"$1" || status=1
 	[ "$(moves stats)" -ge "$2" ] || status=1
 	report $status "$1: $(moves stats) moves, $(words stats) pointers, \
-$(refusals stats) refusals"
+$(segments stats) segments, $(refusals stats) refusals"
 	explain stats
 	cd "$dir" && rm -rf "${dir:?}/$1"
 }

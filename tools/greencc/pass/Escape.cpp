@@ -682,7 +682,17 @@ struct Escape::Impl {
   }
 };
 
-Escape::Escape(Module &M) : I(std::make_unique<Impl>(M, Findings())) {
+static Findings sharedLocals(const DenseSet<const Function *> &Shared) {
+  Findings Known;
+  for (const Function *F : Shared)
+    for (const Instruction &I : instructions(*F))
+      if (auto *A = dyn_cast<AllocaInst>(&I))
+        Known.Shared.insert(A);
+  return Known;
+}
+
+Escape::Escape(Module &M, const DenseSet<const Function *> &Shared)
+    : I(std::make_unique<Impl>(M, sharedLocals(Shared))) {
   I->run();
   I = std::make_unique<Impl>(M, I->findings());
   I->run();

@@ -67,7 +67,8 @@ private:
 // Where the addresses of locals may go; a points-to analysis of the module.
 class Escape {
 public:
-  explicit Escape(llvm::Module &M);
+  // The locals of some functions are taken for shared.
+  Escape(llvm::Module &M, const llvm::DenseSet<const llvm::Function *> &Shared);
   ~Escape();
   // GREEN_WHY_NONE, _ESCAPE or _CONTROL.
   unsigned why(const llvm::Function &F) const;
@@ -110,9 +111,9 @@ void markFunction(llvm::Function &F);
 llvm::SmallVector<uint8_t, 8> localWords(const llvm::DataLayout &DL,
                                          llvm::Type *T, uint64_t Bytes,
                                          uint64_t &Period, bool &Misaligned);
-void emitEntryRecord(llvm::Function &F, unsigned Why, int64_t Need, const Escape &Esc);
+void emitEntryRecord(llvm::Function &F, unsigned Flags, int64_t Need, const Escape &Esc);
 // Of a function that no safepoint is reached from.
-void emitLeafRecord(llvm::Function &F, unsigned Why, int64_t Need, const Escape &Esc);
+void emitLeafRecord(llvm::Function &F, unsigned Flags, int64_t Need, const Escape &Esc);
 bool hasMisalignedPointers(const llvm::Function &F);
 
 // Prepare.cpp: bring a function into the form that statepoints need.

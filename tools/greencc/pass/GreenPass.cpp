@@ -129,7 +129,12 @@ public:
       bindEarly(M);
     auto Checked = functionsToCheck(M);
     Safepoints SP(M, Checked);
-    Escape Esc(M);
+    // What cannot move anyway lets the frames that it calls move.
+    DenseSet<const Function *> Shared;
+    for (Function *F : Subjects)
+      if (Why[F] != GREEN_WHY_NONE)
+        Shared.insert(F);
+    Escape Esc(M, Shared);
     DenseMap<const Function *, int64_t> Need;
     for (Function *F : Subjects) {
       Instruction *At = behindEntry(*F);
@@ -144,12 +149,12 @@ public:
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = Esc.why(*F);
       if (!isSuspended(*F, SP)) {
-        emitLeafRecord(*F, Why[F], Need[F], Esc);
+        emitLeafRecord(*F, recordFlags(Why[F], Shared.contains(F)), Need[F], Esc);
         continue;
       }
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = makeRelocatable(*F, SP, Esc);
-      emitEntryRecord(*F, Why[F], Need[F], Esc);
+      emitEntryRecord(*F, recordFlags(Why[F], Shared.contains(F)), Need[F], Esc);
     }
     if (verifyModule(M, &errs()))
       report_fatal_error("greenpass made a broken module", false);
@@ -159,6 +164,12 @@ public:
   static bool isRequired() { return true; }
 
 private:
+  static unsigned recordFlags(unsigned Why, bool Shared) {
+    return GREEN_MAP_ARGS | GREEN_MAP_LOCALS | GREEN_MAP_BARRIERS |
+           (Why == GREEN_WHY_NONE ? GREEN_MAP_VERIFIED : 0) |
+           (Shared ? GREEN_MAP_SHARED : 0) | Why << 8;
+  }
+
   static bool isSuspended(const Function &F, const Safepoints &SP) {
     return any_of(instructions(F), [&](const Instruction &I) {
       auto *CB = dyn_cast<CallBase>(&I);

@@ -184,23 +184,18 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
   }
 }
 
-static uint64_t recordFlags(unsigned Why) {
-  uint64_t Flags = GREEN_MAP_ARGS | GREEN_MAP_LOCALS | GREEN_MAP_BARRIERS | Why << 8;
-  return Why == GREEN_WHY_NONE ? Flags | GREEN_MAP_VERIFIED : Flags;
-}
-
 // A stackmap would cost it a frame.
-void emitLeafRecord(Function &F, unsigned Why, int64_t Need, const Escape &Esc) {
+void emitLeafRecord(Function &F, unsigned Flags, int64_t Need, const Escape &Esc) {
   std::string Text;
   raw_string_ostream Out(Text);
-  Out << GREENCC_LEAF << F.getName() << ' ' << recordFlags(Why) << ' ' << frameRoom(F)
+  Out << GREENCC_LEAF << F.getName() << ' ' << Flags << ' ' << frameRoom(F)
       << ' ' << Need << ' ' << F.arg_size();
   for (Argument &A : F.args())
     Out << ' ' << argumentKind(A, Esc);
   F.getParent()->appendModuleInlineAsm(Text);
 }
 
-void emitEntryRecord(Function &F, unsigned Why, int64_t Need, const Escape &Esc) {
+void emitEntryRecord(Function &F, unsigned Flags, int64_t Need, const Escape &Esc) {
   const DataLayout &DL = F.getParent()->getDataLayout();
   SmallVector<AllocaInst *, 16> Locals;
   for (Instruction &I : F.getEntryBlock())
@@ -208,7 +203,7 @@ void emitEntryRecord(Function &F, unsigned Why, int64_t Need, const Escape &Esc)
       Locals.push_back(A);
   IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
   SmallVector<Value *, 64> Ops = {B.getInt64(GREENCC_ENTRY_ID), B.getInt32(0),
-                                  B.getInt64(recordFlags(Why)), B.getInt64(frameRoom(F)),
+                                  B.getInt64(Flags), B.getInt64(frameRoom(F)),
                                   B.getInt64(Need),
                                   B.getInt64(F.arg_size())};
   for (Argument &A : F.args())

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Segments: where a stack is full and may not move, the function that found out
+ * runs on a new piece of stack and comes back. It has not laid out its frame
+ * yet, and all its arguments are in registers; so a return address is all that
+ * it needs there, and that is green_segment_leave() in enter.S:
+ *
+ *	outer segment			new segment
+ *	...				struct green_segment
+ *	caller's frame			&green_segment_leave	<- rsp of the function
+ *	its return address <- outer_sp	its frame
+ *	(dead)				...
+ *
+ * A newer segment lies below all older ones, like a newer frame in one. So every
+ * live address of the stack is at or above rsp, and what is newer is lower; the
+ * barriers, the defers and unwinders rely on that.
+ *
+ * Who owns what: a thread's lo, hi, slot and limit are those of the newest
+ * segment, and only that one moves. Its frames are proved as ever; in older ones
+ * there may be words that point into it, and those are adjusted (prove.c).
+ *
+ * A slot that was left waits as the thread's spare: a call in a loop crosses
+ * the same border again and again.
+ */
+#include "internal.h"
+#include "backend.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What a segment has beyond the need of its first function. */
+#define ROOM	(4UL * GREEN_SLACK)
+
+/* The bounds of the segment that @addr lies in; false if in none. */
+bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi)
+{
+	const struct green_segment *s;
+
+	*lo = t->lo;
+	*hi = t->hi;
+	for (s = t->segment; addr < *lo || addr >= *hi; s = s->outer) {
+		if (!s)
+			return false;
+		*lo = s->lo;
+		*hi = s->hi;
+	}
+	return true;
+}
+
+bool green_on_stack(const struct green *t, uintptr_t addr)
+{
+	uintptr_t lo, hi;
+
+	return green_range_of(t, addr, &lo, &hi);
+}
+
+size_t green_stack_bytes(const struct green *t)
+{
+	const struct green_segment *s;
+	size_t sum = t->hi - t->lo;
+
+	for (s = t->segment; s; s = s->outer)
+		sum += s->hi - s->lo;
+	return sum;
+}
+
+/* Spares but one go back, and that one too if @all. */
+static void trim(struct green_worker *w, struct green *t, bool all)
+{
+	struct green_slot *s, *next;
+
+	for (s = t->spare; s; s = next) {
+		next = s->next;
+		/* Debugging: what still points there is to be seen. */
+		if (w->debug.seal && !w->backend->seal(s->lo, s->hi - s->lo))
+			s->sealed = true;
+		else if (!all && !next)
+			break;
+		green_slot_put(w, s);
+	}
+	t->spare = s;
+}
+
+static struct green_slot *take_slot(struct green_worker *w, struct green *t, size_t size)
+{
+	struct green_slot *s;
+
+	trim(w, t, false);
+	s = t->spare;
+	if (s && s->hi - s->lo >= size && s->hi <= t->lo) {
+		t->spare = NULL;
+		return s;
+	}
+	return green_slot_get(w, size + GREEN_PAGE, false, t->lo);
+}
+
+/*
+ * The thread is in green_stack_morestack(). Returns 0; -ENOSPC at max_stack,
+ * -ENOMEM.
+ */
+int green_segment_begin(struct green_worker *w, struct green *t, size_t need)
+{
+	const struct green_entry *e = (const void *)(t->sp + sizeof(struct green_saved));
+	uintptr_t ret = (uintptr_t)(e + 1), top;
+	size_t size = need + ROOM;
+	struct green_slot *slot;
+	struct green_segment *s;
+
+	if (green_stack_bytes(t) + size > w->opt.max_stack)
+		return -ENOSPC;
+	slot = take_slot(w, t, size);
+	if (!slot)
+		return -ENOMEM;
+	s = (void *)(slot->hi - sizeof(*s));
+	*s = (struct green_segment){
+		t->lo, t->hi, t->limit, ret, t->slot, t->segment,
+	};
+	top = (uintptr_t)s - 8;
+	*(uintptr_t *)top = (uintptr_t)green_segment_leave;
+	memcpy((void *)(top - (ret - t->sp)), (const void *)t->sp, ret - t->sp);
+	t->sp = top - (ret - t->sp);
+	t->segment = s;
+	green_stack_set(t, slot);
+	w->stats.segments++;
+	return 0;
+}
+
+/* Give up the newest segment, with all frames on it. */
+static void drop(struct green_worker *w, struct green *t)
+{
+	const struct green_segment s = *t->segment;
+
+	green_slot_put(w, t->slot);
+	t->lo = s.lo;
+	t->hi = s.hi;
+	t->limit = s.limit;
+	t->slot = s.slot;
+	t->segment = s.outer;
+}
+
+/* The frames below @addr, which lies on the stack, are given up. */
+void green_segments_drop(struct green_worker *w, struct green *t, uintptr_t addr)
+{
+	while (t->segment && (addr < t->lo || addr >= t->hi))
+		drop(w, t);
+}
+
+/* The thread has ended. */
+void green_segments_free(struct green_worker *w, struct green *t)
+{
+	while (t->segment)
+		drop(w, t);
+	trim(w, t, true);
+}
