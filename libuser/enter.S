@@ -146,7 +146,7 @@ green_stack_grow:
 /*
  * The same for a test in front of a function, which has its arguments in
  * registers: all are kept. r11 is the caller's rsp less the need, which is 0 for
- * _none; r10 what the frame takes, for _frame. While the runtime works they are in struct green_entry; prove.c
+ * _none; r10 what the frame takes, for _frame and _varargs. While the runtime works they are in struct green_entry; prove.c
  * adjusts those of them that the function's map calls pointers.
  */
 	.globl	green_stack_morestack
@@ -155,7 +155,12 @@ green_stack_grow:
 	.type	green_stack_morestack_none, @function
 	.globl	green_stack_morestack_frame
 	.type	green_stack_morestack_frame, @function
+	.globl	green_stack_morestack_varargs
+	.type	green_stack_morestack_varargs, @function
 	.p2align 4
+green_stack_morestack_varargs:
+	btsq	$ENTRY_VARARGS, %r10
+	jmp	green_stack_morestack_frame
 green_stack_morestack_none:
 	leaq	8(%rsp), %r11
 green_stack_morestack:
@@ -188,7 +193,8 @@ green_stack_morestack_frame:
 	movups	%xmm7, 112(%rsp)
 	leaq	ENTRY_SIZE(%rsp), %rdi
 	subq	%r11, %rdi
-	movq	%r10, %rsi
+	movq	%r10, ENTRY_TAKEN(%rsp)
+	movl	%r10d, %esi
 	call	green_stack_grow
 	.globl	green_stack_morestack_return
 	.hidden	green_stack_morestack_return
@@ -222,18 +228,35 @@ green_stack_morestack_return:
 	.size	green_stack_morestack, . - green_stack_morestack
 
 /*
- * The return address of a segment's first function: rsp is its struct
- * green_segment. All that may hold a result is kept.
+ * The return address of a segment's first function: SEGMENT_ARGS bytes above rsp
+ * is its struct green_segment, or SEGMENT_VARARGS. All that may hold a result is
+ * kept.
  */
 	.globl	green_segment_leave
 	.hidden	green_segment_leave
-	.type	green_segment_leave, @function
+	.globl	green_segment_leave_far
+	.hidden	green_segment_leave_far
 	.p2align 4
 	.cfi_startproc
-	/* DW_CFA_def_cfa_expression: *(rsp + S_SP) + 8 */
-	.cfi_escape 0x0f, 5, 0x77, S_SP, 0x06, 0x23, 8
+	/* DW_CFA_def_cfa_expression: *(rsp + SEGMENT_VARARGS + S_SP) + 8 */
+	.cfi_escape 0x0f, 6, 0x77, 0x98, 0x20, 0x06, 0x23, 8
 	nop
+	.type	green_segment_leave_far, @function
+green_segment_leave_far:
+	addq	$SEGMENT_VARARGS - SEGMENT_ARGS, %rsp
+	jmp	green_segment_leave
+	.cfi_endproc
+	.size	green_segment_leave_far, . - green_segment_leave_far
+
+	.cfi_startproc
+	/* ... *(rsp + SEGMENT_ARGS + S_SP) + 8 */
+	.cfi_escape 0x0f, 6, 0x77, 0xe8, 0x00, 0x06, 0x23, 8
+	nop
+	.type	green_segment_leave, @function
 green_segment_leave:
+	addq	$SEGMENT_ARGS, %rsp
+	/* *(rsp + S_SP) + 8 */
+	.cfi_escape 0x0f, 5, 0x77, S_SP, 0x06, 0x23, 8
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
 	movq	W_CURRENT(%r11), %r10

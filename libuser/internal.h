@@ -23,6 +23,13 @@
 #define T_SEGMENT	64
 #define T_SPARE		72
 
+/*
+ * Words above the return address of a segment's first function: copies of what
+ * may be its arguments.
+ */
+#define SEGMENT_ARGS	80
+#define SEGMENT_VARARGS	4096
+
 #define S_LO		0
 #define S_HI		8
 #define S_LIMIT		16
@@ -38,6 +45,8 @@
 #define W_OS_SP		24
 #define SAVED_SIZE	64
 #define ENTRY_SIZE	200
+#define ENTRY_TAKEN	128
+#define ENTRY_VARARGS	32		/* a bit of taken */
 #define D_FN		8
 #define D_ARGS		40
 
@@ -125,7 +134,7 @@ struct green_io {
  */
 struct green_entry {
 	unsigned char floats[128];
-	uint64_t align;
+	uint64_t taken;			/* and bit ENTRY_VARARGS */
 	uint64_t word[6];		/* the last first */
 	uint64_t rax;
 	uint64_t pc;			/* in the function */
@@ -283,6 +292,7 @@ void green_wake_expired(struct green_worker *w, struct green *t);
 long green_worker_enter(struct green_worker *w);
 extern const char green_thread_start[], green_thread_base[], green_switch_resume[];
 extern const char green_stack_morestack_return[], green_segment_leave[];
+extern const char green_segment_leave_far[];
 
 /* timer.c */
 int green_timer_add(struct green_worker *w, struct green *t, uint64_t at);
@@ -309,7 +319,19 @@ void green_segments_drop(struct green_worker *w, struct green *t, uintptr_t addr
 void green_segments_free(struct green_worker *w, struct green *t);
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
 bool green_on_stack(const struct green *t, uintptr_t addr);
+/* Is @ret where the first function of a segment returns to? */
+static inline bool green_is_join(const void *ret)
+{
+	return ret == green_segment_leave || ret == green_segment_leave_far;
+}
 size_t green_stack_bytes(const struct green *t);
+/* Where it really returns to; @rsp as it is then. */
+static inline const void *green_joined(const void *ret, uintptr_t rsp)
+{
+	size_t args = ret == green_segment_leave ? SEGMENT_ARGS : SEGMENT_VARARGS;
+
+	return *(const void **)((const struct green_segment *)(rsp + args))->sp;
+}
 
 /* calibrate.c */
 /* From how many bytes on the backend's move is faster than a copy. */
@@ -447,6 +469,7 @@ static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
 static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
 static_assert(sizeof(struct green_entry) == ENTRY_SIZE, "enter.S");
+static_assert(offsetof(struct green_entry, taken) == ENTRY_TAKEN, "enter.S");
 static_assert(sizeof(struct green_try) == SAVED_SIZE + 16, "enter.S");
 static_assert(offsetof(struct green_defer, fn) == D_FN, "enter.S");
 static_assert(offsetof(struct green_defer, args) == D_ARGS, "enter.S");

@@ -159,15 +159,15 @@ static const void *innermost(const struct green *t)
 static int prove_entry(struct green_proof *p, struct frame *f, struct green_nomove *why)
 {
 	struct green_entry *e = (void *)f->rsp;
-	const uint64_t *ret = (const void *)(e + 1);
+	uint64_t *ret = (void *)(e + 1);
 	struct green_map m;
 	unsigned int i, n = 0;
 
 	if (!green_map_find((const char *)e->pc - 1, &m) || !(m.flags & GREEN_MAP_ARGS))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, (const void *)e->pc);
-	for (i = 0; i < m.nr_args && n < 6; i++) {
+	for (i = 0; i < m.nr_args; i++) {
 		unsigned int kind = green_map_arg(&m, i);
-		uint64_t *word = &e->word[5 - n];
+		uint64_t *word = n < 6 ? &e->word[5 - n] : ret + 1 + n - 6;
 
 		if (kind == GREEN_ARG_OTHER)
 			continue;
@@ -215,7 +215,7 @@ static int prove_segment(struct green_worker *w, struct green *t, struct green_p
 {
 	int err;
 
-	while (f->ret != green_thread_base && f->ret != green_segment_leave) {
+	while (f->ret != green_thread_base && !green_is_join(f->ret)) {
 		err = green_map_site(w, f->ret, &f->site);
 		if (err == -ENOMEM)
 			return err;
@@ -247,7 +247,7 @@ static int prove_older(struct green_worker *w, struct green *t, struct green_pro
 	int err;
 
 	for (; f->ret != green_thread_base; next_frame(f)) {
-		if (f->ret == green_segment_leave) {
+		if (green_is_join(f->ret)) {
 			f->lo = s->lo;
 			f->hi = s->hi;
 			f->rsp = s->sp + 8;

@@ -2,14 +2,14 @@
 /*
  * Segments: where a stack is full and may not move, the function that found out
  * runs on a new piece of stack and comes back. It has not laid out its frame
- * yet, and all its arguments are in registers; so a return address is all that
- * it needs there, and that is green_segment_leave() in enter.S:
+ * yet: what it needs there is a return address, that of green_segment_leave() in
+ * enter.S, and above it arguments, if they did not all go into registers:
  *
  *	outer segment			new segment
  *	...				struct green_segment
- *	caller's frame			&green_segment_leave	<- rsp of the function
- *	its return address <- outer_sp	its frame
- *	(dead)				...
+ *	caller's frame, with arguments	copies of what may be arguments
+ *	return address			green_segment_leave
+ *	(dead)				the function's frame
  *
  * A newer segment lies below all older ones, like a newer frame in one. So every
  * live address of the stack is at or above rsp, and what is newer is lower; the
@@ -101,8 +101,10 @@ static struct green_slot *take_slot(struct green_worker *w, struct green *t, siz
 int green_segment_begin(struct green_worker *w, struct green *t, size_t need)
 {
 	const struct green_entry *e = (const void *)(t->sp + sizeof(struct green_saved));
+	bool varargs = e->taken >> ENTRY_VARARGS & 1;
+	size_t args = varargs ? SEGMENT_VARARGS : SEGMENT_ARGS;
 	uintptr_t ret = (uintptr_t)(e + 1), top;
-	size_t size = need + ROOM;
+	size_t size = need + args + ROOM, n;
 	struct green_slot *slot;
 	struct green_segment *s;
 
@@ -115,8 +117,10 @@ int green_segment_begin(struct green_worker *w, struct green *t, size_t need)
 	*s = (struct green_segment){
 		t->lo, t->hi, t->limit, ret, t->slot, t->segment,
 	};
-	top = (uintptr_t)s - 8;
-	*(uintptr_t *)top = (uintptr_t)green_segment_leave;
+	top = (uintptr_t)s - args - 8;
+	n = t->hi - ret - 8;
+	memcpy((void *)(top + 8), (const void *)(ret + 8), n < args ? n : args);
+	*(const void **)top = varargs ? green_segment_leave_far : green_segment_leave;
 	memcpy((void *)(top - (ret - t->sp)), (const void *)t->sp, ret - t->sp);
 	t->sp = top - (ret - t->sp);
 	t->segment = s;

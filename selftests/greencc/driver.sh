@@ -19,7 +19,8 @@ refuses() {
 
 echo '#define N 3' >n.h
 printf '#include "n.h"\nint f(void);\nint f(void) { return N; }\n' >f.c
-for name in stack_grow stack_morestack stack_morestack_none stack_morestack_frame; do
+for name in stack_grow stack_morestack stack_morestack_none stack_morestack_frame \
+	stack_morestack_varargs; do
 	printf 'void green_%s(void);\nvoid green_%s(void) { }\n' $name $name
 done >g.c
 printf 'int f(void);\nint main(void) { return f() - 3; }\n' >main.c

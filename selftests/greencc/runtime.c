@@ -308,16 +308,18 @@ static int is_pinned(char *from, char *to)
 /* The arguments of a function that was stopped at its front. */
 static int collect_entry(const struct entry *e)
 {
-	uint64_t *word = (uint64_t *)&e->word[6];
+	uint32_t n = 0;
 	struct map m;
 
 	find(e->pc, &m, NULL);
-	for (uint32_t i = 0; i < m.nr_args && word > e->word; i++) {
+	for (uint32_t i = 0; i < m.nr_args; i++) {
 		uint32_t kind = m.args[i / 4] >> (i % 4 * 2) & 3;
+		uint64_t *word = n < 6 ? (uint64_t *)&e->word[5 - n] :
+			(uint64_t *)(e + 1) + n - 6;
 
 		if (kind == GREEN_ARG_OTHER)
 			continue;
-		word--;
+		n++;
 		if (kind == GREEN_ARG_POINTER)
 			relocate(word);
 		else if (kind == GREEN_ARG_AMBIGUOUS && in_stack(*word))

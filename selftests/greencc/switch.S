@@ -39,12 +39,14 @@ green_stack_grow:
 	.globl	green_stack_morestack
 	.globl	green_stack_morestack_frame
 	.globl	green_stack_morestack_none
+	.globl	green_stack_morestack_varargs
 	.globl	green_stack_morestack_return
 	.type	green_stack_morestack, @function
 green_stack_morestack_none:
 	leaq	8(%rsp), %r11
 green_stack_morestack:
 green_stack_morestack_frame:
+green_stack_morestack_varargs:
 	pushq	%rax
 	pushq	%rdi
 	pushq	%rsi

@@ -6,7 +6,8 @@
  *   flags (GREEN_MAP_* of green_ptrmap.h),
  *   room: bytes that the frame may take before the stack is tested,
  *   need: bytes of stack that calls take, if greenmap is to insert the test in
- *   front of the function, or GREENCC_NO_TEST,
+ *   front of the function, or GREENCC_NO_TEST; GREENCC_VARARGS is added if the
+ *   function has more arguments than it names,
  *   nr_args, one kind an argument, nr_locals, and for each local:
  *   its address (Direct), size, period, bitmap words
  */
@@ -18,8 +19,12 @@
 #define GREENCC_CHANNEL_H
 
 #define GREENCC_ENTRY_ID	0x67726e656e747279ULL	/* "grnentry" */
+/* Arguments on the stack of functions that are tested in front. */
+#define GREENCC_STACK_WORDS	10
+
 #define GREENCC_LEAF		"#greencc-leaf "
 #define GREENCC_NO_TEST		(-1L)
+#define GREENCC_VARARGS		(1L << 40)
 #define GREENCC_CALL_ID		0x67726e63616c6cULL	/* "grncall" */
 
 /*

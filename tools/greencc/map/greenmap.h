@@ -96,7 +96,7 @@ void function_check(struct module *m, struct function *f);
 struct test {
 	size_t at, end;		/* lines that it and its call go in front of */
 	unsigned long need, taken;
-	bool cfi;
+	bool cfi, varargs;
 };
 struct test test_of(const struct module *m, const struct function *f);
 void emit_test(const struct test *t, size_t n, FILE *out);

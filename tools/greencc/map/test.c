@@ -61,8 +61,9 @@ struct test test_of(const struct module *m, const struct function *f)
 				t.end = i;
 			break;
 		}
-	t.need = f->need;
-	if (t.need || f->frame > SMALL_FRAME)
+	t.need = f->need & (GREENCC_VARARGS - 1);
+	t.varargs = f->need & GREENCC_VARARGS;
+	if (t.need || t.varargs || f->frame > SMALL_FRAME)
 		t.need += f->frame;
 	t.taken = f->frame > GREENCC_UNCHECKED_FRAME ? f->frame : 0;
 	return t;
@@ -82,14 +83,17 @@ void emit_test(const struct test *t, size_t n, FILE *out)
 /* A frame that is to be taken at once is in r10. */
 void emit_growth(const struct test *t, size_t n, FILE *out)
 {
-	const char *entry = t->need ? "green_stack_morestack" : "green_stack_morestack_none";
+	const char *entry = "green_stack_morestack";
 
 	fprintf(out, ".Lgreen_grow%zu:\n", n);
 	if (t->cfi)
 		fputs("\t.cfi_restore_state\n", out);
-	if (t->taken) {
+	if (!t->need)
+		entry = "green_stack_morestack_none";
+	if (t->taken || t->varargs) {
 		fprintf(out, "\tmovl\t$%lu, %%r10d\n", t->taken);
-		entry = "green_stack_morestack_frame";
+		entry = t->varargs ? "green_stack_morestack_varargs" :
+				     "green_stack_morestack_frame";
 	}
 	fprintf(out, "\tcallq\t*%s@GOTPCREL(%%rip)\n\tjmp\t.Lgreen_grown%zu\n", entry, n);
 }

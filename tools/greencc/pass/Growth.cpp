@@ -163,11 +163,11 @@ Instruction *behindEntry(Function &F) {
   return At;
 }
 
-// System V: integers and pointers in six registers, floats in eight. Anything
-// that may go to the stack, or be split, is not worth the trouble.
+// System V: integers and pointers in six registers and on the stack, floats in
+// eight. What is passed in another way is not worth the trouble.
 bool testsInFront(const Function &F) {
   unsigned Words = 0, Floats = 0;
-  if (isSplitBody(F) || F.isVarArg() ||
+  if (isSplitBody(F) ||
       (F.getCallingConv() != CallingConv::C && F.getCallingConv() != CallingConv::Fast))
     return false;
   for (const Argument &A : F.args()) {
@@ -182,10 +182,12 @@ bool testsInFront(const Function &F) {
     else
       return false;
   }
-  return Words <= 6 && Floats <= 8;
+  return Words <= 6 + GREENCC_STACK_WORDS && Floats <= 8;
 }
 
-int64_t needInFront(const Function &F) { return room(F).Need; }
+int64_t needInFront(const Function &F) {
+  return room(F).Need + (F.isVarArg() ? GREENCC_VARARGS : 0);
+}
 
 void insertGrowthChecks(Function &F, Instruction *At) {
   Room R = room(F);
