@@ -237,22 +237,24 @@ green_stack_morestack_return:
 	.globl	green_segment_leave_far
 	.hidden	green_segment_leave_far
 	.p2align 4
+	.type	green_segment_join_far, @function
+green_segment_join_far:
 	.cfi_startproc
 	/* DW_CFA_def_cfa_expression: *(rsp + SEGMENT_VARARGS + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0x98, 0x20, 0x06, 0x23, 8
-	nop
-	.type	green_segment_leave_far, @function
+	nop			/* unwinders look in front of a return address */
 green_segment_leave_far:
 	addq	$SEGMENT_VARARGS - SEGMENT_ARGS, %rsp
 	jmp	green_segment_leave
 	.cfi_endproc
-	.size	green_segment_leave_far, . - green_segment_leave_far
+	.size	green_segment_join_far, . - green_segment_join_far
 
+	.type	green_segment_join, @function
+green_segment_join:
 	.cfi_startproc
 	/* ... *(rsp + SEGMENT_ARGS + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0xe8, 0x00, 0x06, 0x23, 8
 	nop
-	.type	green_segment_leave, @function
 green_segment_leave:
 	addq	$SEGMENT_ARGS, %rsp
 	/* *(rsp + S_SP) + 8 */
@@ -279,7 +281,7 @@ green_segment_leave:
 	.cfi_def_cfa rsp, 8
 	ret
 	.cfi_endproc
-	.size	green_segment_leave, . - green_segment_leave
+	.size	green_segment_join, . - green_segment_join
 
 /* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
 	.p2align 4

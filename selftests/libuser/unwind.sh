@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # gdb unwinds from the runtime's stack through the switch to the green thread,
-# and from the scheduler to the caller of green_run().
+# from the scheduler to the caller of green_run(), and from segment to segment.
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
@@ -9,13 +9,13 @@ if ! command -v gdb >/dev/null; then
 	echo '1..0 # SKIP no gdb'
 	exit 0
 fi
-echo 1..2
+echo 1..3
 
-# The functions of a backtrace at breakpoint $1, innermost first, in one line.
+# The functions of a backtrace of $2 at breakpoint $1, innermost first, in one line.
 functions()
 {
 	gdb -q -batch -ex 'set debuginfod enabled off' -ex "break $1" -ex run -ex bt \
-		./parked 2>&1 |
+		"./${2:-parked}" 2>&1 |
 		sed -n 's/^#[0-9]* *\(0x[0-9a-f]* in \)\{0,1\}\([a-z_A-Z0-9]*\) .*/\2/p' |
 		tr '\n' ' '
 }
@@ -33,3 +33,5 @@ expect 'green_enter third second first green_thread_start ' \
 	"$(functions green_do_green_yield)" '1 from the runtime to the green thread'
 expect 'green_schedule green_next green_run main ' \
 	"$(functions green_schedule | sed 's/__libc.*//')" '2 from the scheduler to green_run'
+expect 'green_enter third green_segment_join second green_segment_join_far first green_thread_start ' \
+	"$(functions green_do_green_yield joined)" '3 from segment to segment'

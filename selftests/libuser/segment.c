@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Segments: what a function finds on a new piece of stack, and what is left of
+ * it afterwards. Built by greencc; each case pins a frame first, so that the
+ * stack may not move as a whole.
+ */
+#include <errno.h>
+#include <green.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+
+#define NOINLINE __attribute__((noinline))
+#define KEEP(array) __asm__ volatile("" : "+m"(array))
+
+static int *kept;
+static struct green_stats before, after;
+static struct {
+	void (*fn)(long *);
+	long r[8];
+} test;
+
+/* Above the limit of entry checks, which is 8 KiB above the end of the stack. */
+#define ROOM (9 << 10)
+
+/* Pins its frame, and so the older ones, and leaves ROOM for what it calls. */
+static void NOINLINE pinned(void *arg)
+{
+	struct green_stack_info info;
+	int local = 1;
+
+	kept = &local;
+	if (green_stack_info(green_self(), &info))
+		return;
+
+	char fill[(uintptr_t)__builtin_frame_address(0) - info.lo - ROOM];
+
+	__asm__ volatile("" : : "r"(fill) : "memory");
+	green_stats(&before);
+	test.fn(test.r);
+	green_stats(&after);
+	test.r[7] = local;
+	kept = NULL;
+}
+
+static int go(void *arg)
+{
+	return green_join(green_go(pinned, NULL));
+}
+
+static int run(void (*fn)(long *))
+{
+	memset(&test, 0, sizeof(test));
+	test.fn = fn;
+	return green_run(NULL, go, NULL);
+}
+
+/* Forced moves make segments where there would be none, and keep none. */
+#define UNFORCED (!getenv("GREEN_DEBUG"))
+
+#define SEGMENTS (after.segments - before.segments)
+#define MOVES (after.moves_copy + after.moves_kernel - before.moves_copy - before.moves_kernel)
+
+/* ---- depth ------------------------------------------------------------ */
+
+static long NOINLINE down(long n, long *up)
+{
+	long here[16] = { n };
+
+	KEEP(here);
+	if (!n)
+		return *up - 1;
+	return down(n - 1, here) + here[0];
+}
+
+static void deep(long *r)
+{
+	long top = 0;
+
+	r[0] = down(10000, &top) - 10000L * 10001 / 2 + 1;
+}
+
+TEST(a_recursion_begins_one_segment_that_grows_by_moves)
+{
+	EXPECT_EQ(0, run(deep));
+	EXPECT_EQ(1, test.r[0]);
+	EXPECT_EQ(1, test.r[7]);
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+	EXPECT_LE(4, MOVES);
+}
+
+/* ---- the hot border --------------------------------------------------- */
+
+static long NOINLINE leaf(long n, uintptr_t *where)
+{
+	char room[6000];
+
+	KEEP(room);
+	*where = (uintptr_t)room;
+	return n;
+}
+
+static void loop(long *r)
+{
+	uintptr_t first = 0, where;
+
+	for (long i = 0; i < 1000; i++) {
+		r[0] += leaf(i, &where);
+		if (!i)
+			first = where;
+		r[1] += where != first;
+	}
+}
+
+TEST(a_call_in_a_loop_has_the_same_segment_each_time)
+{
+	EXPECT_EQ(0, run(loop));
+	EXPECT_EQ(999 * 1000 / 2, test.r[0]);
+	if (UNFORCED)
+		EXPECT_EQ(0, test.r[1]);
+	if (UNFORCED)
+		EXPECT_EQ(1000, SEGMENTS);
+}
+
+/* ---- what crosses the border ------------------------------------------ */
+
+struct large {
+	long v[12];
+};
+struct pair {
+	long a;
+	double b;
+};
+
+static struct large NOINLINE returns_large(long n)
+{
+	struct large l;
+	char room[6000];
+
+	KEEP(room);
+	for (int i = 0; i < 12; i++)
+		l.v[i] = n + i;
+	return l;
+}
+
+static struct pair NOINLINE returns_pair(long a, double b)
+{
+	char room[6000];
+
+	KEEP(room);
+	return (struct pair){ a + 1, b + 0.5 };
+}
+
+static long double NOINLINE returns_x87(double d)
+{
+	char room[6000];
+
+	KEEP(room);
+	return (long double)d * 3;
+}
+
+static void results(long *r)
+{
+	struct large l = returns_large(5);
+	struct pair p = returns_pair(7, 1.5);
+
+	for (int i = 0; i < 12; i++)
+		r[0] += l.v[i];
+	r[1] = p.a;
+	r[2] = p.b == 2.0;
+	r[3] = returns_x87(1.25) == 3.75L;
+}
+
+TEST(results_of_all_kinds_come_back)
+{
+	EXPECT_EQ(0, run(results));
+	EXPECT_EQ(12 * 5 + 66, test.r[0]);
+	EXPECT_EQ(8, test.r[1]);
+	EXPECT_EQ(1, test.r[2]);
+	EXPECT_EQ(1, test.r[3]);
+	if (UNFORCED)
+		EXPECT_EQ(3, SEGMENTS);
+}
+
+static long NOINLINE many(long a, long b, long c, long d, long e, long f, double x,
+			  double y, long *g, long h, int *i, short j, long *k)
+{
+	char room[6000];
+
+	KEEP(room);
+	green_yield();
+	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * *g + 8 * h + 9 * *i +
+	       10 * j + 11 * *k + (long)(x * 100) + (long)(y * 1000);
+}
+
+static void arguments(long *r)
+{
+	long g = 1, k = 2;
+	int i = 3;
+
+	r[0] = many(1, 2, 3, 4, 5, 6, 0.25, 0.5, &g, 8, &i, 10, &k);
+}
+
+TEST(arguments_in_registers_and_on_the_stack)
+{
+	EXPECT_EQ(0, run(arguments));
+	EXPECT_EQ(91 + 7 + 64 + 27 + 100 + 22 + 25 + 500, test.r[0]);
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+}
+
+static long NOINLINE variable(int n, ...)
+{
+	va_list ap;
+	long sum = 0;
+	char room[6000];
+
+	KEEP(room);
+	va_start(ap, n);
+	while (n--)
+		sum += va_arg(ap, long) + (long)va_arg(ap, double);
+	va_end(ap);
+	return sum;
+}
+
+#define FIVE(x) (x), 1.0, (x) + 1, 2.0, (x) + 2, 3.0, (x) + 3, 4.0, (x) + 4, 5.0
+
+static void varargs(long *r)
+{
+	r[0] = variable(20, FIVE(1L), FIVE(10L), FIVE(100L), FIVE(1000L));
+}
+
+TEST(variable_arguments)
+{
+	EXPECT_EQ(0, run(varargs));
+	EXPECT_EQ(5 * 1111 + 40 + 60, test.r[0]);
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+}
+
+static long NOINLINE megabyte(long n)
+{
+	char room[1 << 20];
+
+	memset(room, n, sizeof(room));
+	KEEP(room);
+	return room[0] + room[sizeof(room) - 1];
+}
+
+static void large_frame(long *r)
+{
+	r[0] = megabyte(3);
+}
+
+TEST(a_frame_of_a_megabyte)
+{
+	EXPECT_EQ(0, run(large_frame));
+	EXPECT_EQ(6, test.r[0]);
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+}
+
+/* ---- pointers over the border ----------------------------------------- */
+
+struct node {
+	long value;
+	struct node *next;
+};
+
+/* The list of the older frame leads into the newer ones. */
+static long NOINLINE push(struct node **list, long n)
+{
+	struct node node = { n, *list };
+	char room[600];
+	long sum;
+
+	KEEP(room);
+	*list = &node;
+	if (n) {
+		sum = push(list, n - 1);
+	} else {
+		sum = 0;
+		if (green_stack_move(green_self(), 0, NULL))
+			return -1;
+		for (struct node *i = *list; i; i = i->next)
+			sum += i->value;
+	}
+	*list = node.next;
+	return sum;
+}
+
+static void list_of_frames(long *r)
+{
+	struct node *list = NULL;
+
+	r[0] = push(&list, 100);
+	r[1] = list == NULL;
+}
+
+TEST(words_of_older_segments_are_adjusted)
+{
+	EXPECT_EQ(0, run(list_of_frames));
+	EXPECT_EQ(5050, test.r[0]);
+	EXPECT_EQ(1, test.r[1]);
+	EXPECT_LE(2, MOVES);
+}
+
+static void NOINLINE pins_too(long n, long *r)
+{
+	int local = n;
+	int *outer = kept;
+	char room[6000];
+
+	KEEP(room);
+	kept = &local;
+	if (n)
+		pins_too(n - 1, r);
+	r[0] += *kept;
+	kept = outer;
+}
+
+static void nested(long *r)
+{
+	pins_too(50, r);
+}
+
+TEST(segments_upon_segments)
+{
+	EXPECT_EQ(0, run(nested));
+	EXPECT_EQ(50 * 51 / 2, test.r[0]);
+	if (UNFORCED)
+		EXPECT_LE(5, SEGMENTS);
+}
+
+/* ---- leaving without returning ---------------------------------------- */
+
+static long order;
+
+static void note(long n)
+{
+	order = order * 10 + n;
+}
+
+static void NOINLINE panics(long n)
+{
+	GREEN_SCOPE;
+	char room[6000];
+
+	KEEP(room);
+	green_defer(note, n);
+	if (n == 3)
+		green_panic("at %ld", n);
+	panics(n + 1);
+}
+
+static void panics_at_1(void *arg)
+{
+	panics(1);
+}
+
+static void catches(long *r)
+{
+	order = 0;
+	for (int i = 0; i < 3; i++) {
+		const char *said = green_try(panics_at_1, NULL);
+
+		r[0] += said && said[3] == '3';
+	}
+	r[1] = order;
+}
+
+TEST(a_panic_gives_segments_up)
+{
+	EXPECT_EQ(0, run(catches));
+	EXPECT_EQ(3, test.r[0]);
+	EXPECT_EQ(321321321, test.r[1]);
+	if (UNFORCED)
+		EXPECT_LE(3, SEGMENTS);
+}
+
+static void NOINLINE exits(long n)
+{
+	GREEN_SCOPE;
+	char room[6000];
+
+	KEEP(room);
+	green_defer(note, n);
+	if (n == 4)
+		green_exit();
+	exits(n + 1);
+}
+
+static void exits_at_4(long *r)
+{
+	order = 0;
+	exits(1);
+}
+
+TEST(a_thread_ends_on_a_segment)
+{
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(0, run(exits_at_4));
+		EXPECT_EQ(4321, order);
+	}
+}
+
+/* ---- a parked thread --------------------------------------------------- */
+
+static green_t *sleeper;
+static volatile bool asleep, awake;
+
+static long NOINLINE sleeps(long *p)
+{
+	char room[6000];
+
+	KEEP(room);
+	asleep = true;
+	while (!awake)
+		green_yield();
+	return *p;
+}
+
+static void parks(long *r)
+{
+	long local = 42;
+
+	r[0] = sleeps(&local);
+}
+
+static int move_sleeper(void *arg)
+{
+	struct green_nomove why;
+	int bad = 0;
+
+	sleeper = green_go(pinned, NULL);
+	while (!asleep)
+		green_yield();
+	for (int i = 0; i < 100; i++) {
+		bad += green_stack_move(sleeper, 0, &why) != 0;
+		green_yield();
+	}
+	awake = true;
+	return green_join(sleeper) ?: bad;
+}
+
+TEST(another_thread_moves_the_newest_segment)
+{
+	memset(&test, 0, sizeof(test));
+	test.fn = parks;
+	EXPECT_EQ(0, green_run(NULL, move_sleeper, NULL));
+	EXPECT_EQ(42, test.r[0]);
+	EXPECT_EQ(1, test.r[7]);
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+	EXPECT_LE(100, MOVES);
+}
+
+TEST_HARNESS_MAIN
