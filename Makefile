@@ -65,6 +65,9 @@ test-real: libuser greencc	## run unchanged real code and csmith under forced mo
 demo: all	## show it all in a virtual machine
 	$(Q)tools/demo/run vm
 
+test-soak: libuser greencc	## move 1,000 threads of two workers for SOAK_SECONDS, ThreadSanitizer's build too
+	$(Q)selftests/libuser/soak.sh
+
 demo-native: libuser greencc httpd	## show the library on this machine, without the module
 	$(Q)tools/demo/run native
 
@@ -101,6 +104,6 @@ modules_install: kmod-host	## build and install green.ko for this machine's kern
 clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
+.PHONY: test-soak all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
 .PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-maps check-style
 .PHONY: install modules_install clean

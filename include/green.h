@@ -38,11 +38,18 @@ typedef struct green green_t;
  *		maps, 256 KiB for others. Rounded up to a power of two.
  * @max_stack:	bytes to which a stack may grow, at most 2 GiB; 0: 16 MiB
  * @arena_size:	bytes of address space for all stacks; 0: 64 GiB
+ * @workers:	OS threads that run green threads, the caller among them, at most
+ *		GREEN_MAX_WORKERS; 0: 1. With more than one, a thread changes its OS
+ *		thread in calls of this library, if all its frames are mapped; one
+ *		with other frames stays on the OS thread that ran them.
  */
+#define GREEN_MAX_WORKERS 64
+
 struct green_options {
 	size_t stack_size;
 	size_t max_stack;
 	size_t arena_size;
+	unsigned int workers;
 };
 
 /**
@@ -356,7 +363,7 @@ struct green_stack_info {
 int green_stack_info(green_t *t, struct green_stack_info *info GREEN_NOESCAPE);
 
 /**
- * struct green_stats - counts of this worker since green_run()
+ * struct green_stats - counts of all workers since green_run()
  * @backend:	"module" or "user"
  */
 struct green_stats {
@@ -369,6 +376,7 @@ struct green_stats {
 	uint64_t moves_io;		/* ... while the thread had I/O in flight */
 	uint64_t moved_bytes;
 	uint64_t words_adjusted;
+	uint64_t stolen;		/* threads that changed their worker */
 	uint64_t segments;		/* begun, as a stack could not move to grow */
 	uint64_t refused[GREEN_NOMOVE_REASONS];
 };

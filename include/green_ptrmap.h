@@ -197,7 +197,7 @@ int green_ptrmap_register(const struct green_ptrmap_set *set);
 /**
  * green_ptrmap_unregister() - take maps back; no stack may still need them
  *
- * Returns 0, or -ENOENT if the set is not registered.
+ * Returns 0, -ENOENT if the set is not registered, or -ENOMEM.
  */
 int green_ptrmap_unregister(const struct green_ptrmap_set *set);
 

@@ -19,12 +19,12 @@ static void touch(uintptr_t lo, size_t len)
 }
 
 /* One move of pages and what the reuse of the old place costs, in ns. */
-static uint64_t time_move(struct green_worker *w, uintptr_t to, uintptr_t from, size_t len)
+static uint64_t time_move(uintptr_t to, uintptr_t from, size_t len)
 {
 	static const struct green_relocs none;
 	uint64_t t0 = green_now_ns();
 
-	if (w->backend->move(to, from, len, &none) || w->backend->reset(from, len))
+	if (green_rt.backend->move(to, from, len, &none) || green_rt.backend->reset(from, len))
 		return UINT64_MAX;
 	return green_now_ns() - t0;
 }
@@ -37,7 +37,7 @@ static uint64_t time_copy(uintptr_t to, uintptr_t from, size_t len)
 	return green_now_ns() - t0;
 }
 
-static bool move_is_faster(struct green_worker *w, const struct green_slot *a,
+static bool move_is_faster(const struct green_slot *a,
 			   const struct green_slot *b, size_t len)
 {
 	uintptr_t from = a->hi - len, to = b->hi - len, other;
@@ -45,40 +45,40 @@ static bool move_is_faster(struct green_worker *w, const struct green_slot *a,
 
 	for (int i = 0; i < ROUNDS; i++) {
 		touch(from, len);
-		ns = time_move(w, to, from, len);
+		ns = time_move(to, from, len);
 		if (ns == UINT64_MAX)
 			return false;
 		move = ns < move ? ns : move;
 		touch(from, len);
 		ns = time_copy(from, to, len);
 		copy = ns < copy ? ns : copy;
-		w->backend->reset(from, len);
+		green_rt.backend->reset(from, len);
 		other = from;
 		from = to;
 		to = other;
 	}
-	w->backend->reset(from, len);
+	green_rt.backend->reset(from, len);
 	return move <= copy;
 }
 
-size_t green_calibrate(struct green_worker *w)
+size_t green_calibrate(void)
 {
 	struct green_slot *a, *b;
 	size_t len;
 
 	/* The user backend's move is a copy and more. */
-	if (w->backend == &green_backend_user || w->opt.max_stack < 2 * LARGEST)
+	if (green_rt.backend == &green_backend_user || green_rt.opt.max_stack < 2 * LARGEST)
 		return SIZE_MAX;
-	a = green_slot_get(w, 2 * LARGEST, true, UINTPTR_MAX);
-	b = green_slot_get(w, 2 * LARGEST, true, UINTPTR_MAX);
+	a = green_slot_get(2 * LARGEST, true, UINTPTR_MAX);
+	b = green_slot_get(2 * LARGEST, true, UINTPTR_MAX);
 	for (len = SMALLEST; a && b && len <= LARGEST; len *= 2)
-		if (move_is_faster(w, a, b, len))
+		if (move_is_faster(a, b, len))
 			break;
 	if (!a || !b || len > LARGEST)
 		len = SIZE_MAX;
 	if (a)
-		green_slot_put(w, a);
+		green_slot_put(a);
 	if (b)
-		green_slot_put(w, b);
+		green_slot_put(b);
 	return len;
 }

@@ -84,7 +84,7 @@ void green_trace(unsigned int level, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (level > green_worker->debug.trace)
+	if (level > green_rt.debug.trace)
 		return;
 	fputs("green: ", stderr);
 	va_start(ap, fmt);

@@ -354,14 +354,18 @@ green_enter:
 	movq	%rsp, T_SP(%r10)
 	movq	W_SP(%r11), %rsp
 	xorl	%ebp, %ebp
-	call	*%rax
+	cmpl	$0, green_shared(%rip)
+	jne	3f
+0:	call	*%rax
 	movq	W_CURRENT(%rbx), %r10
 	testq	%r10, %r10
 	jz	green_next
 	movq	%rax, T_RET(%r10)
 	cmpq	$0, W_AFTER(%rbx)
 	jne	2f
-1:	movq	T_SP(%r10), %rsp
+1:	cmpl	$0, green_shared(%rip)
+	jne	4f
+5:	movq	T_SP(%r10), %rsp
 	.cfi_def_cfa rsp, SAVED_SIZE
 	movq	T_LIMIT(%r10), %r11
 	movq	%r11, %fs:0x70
@@ -372,6 +376,27 @@ green_enter:
 	call	green_after
 	movq	W_CURRENT(%rbx), %r10
 	jmp	1b
+3:	pushq	%rax
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	subq	$8, %rsp
+	call	green_lock
+	addq	$8, %rsp
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	popq	%rax
+	jmp	0b
+4:	call	green_unlock
+	movq	W_CURRENT(%rbx), %r10
+	jmp	5b
 	.cfi_endproc
 	.size	green_enter, . - green_enter
 

@@ -67,8 +67,6 @@ bool green_cancel_point(struct green *t)
 int green_do_green_cancel(struct green *t);
 int green_do_green_cancel(struct green *t)
 {
-	struct green_worker *w = green_worker;
-
 	if (!t || t->state == STATE_DONE)
 		return -EINVAL;
 	if (t->cancel != CANCEL_NONE)
@@ -78,12 +76,12 @@ int green_do_green_cancel(struct green *t)
 		return 0;
 	if (!t->io.busy) {
 		deliver(t);
-		green_wake(w, t);
+		green_wake(t);
 	} else if (!t->io.anyway) {
 		/* Its CQE wakes it, and says whether this came too late. */
-		green_timer_del(w, t);
+		green_timer_del(t);
 		t->io.cancelled = true;
-		green_uring_cancel(w, t);
+		green_uring_cancel(t);
 	}
 	return 0;
 }

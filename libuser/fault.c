@@ -18,8 +18,6 @@
 
 static struct {
 	struct sigaction old;
-	stack_t old_stack;
-	void *mem;
 } fault;
 
 /* One write, from memory: this may be a signal handler. */
@@ -68,22 +66,33 @@ int green_fault_init(void)
 		.sa_sigaction = on_fault,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
 	};
-	stack_t ss = { .ss_size = ALT_SIZE };
 
-	fault.mem = malloc(ALT_SIZE);
-	if (!fault.mem)
-		return -ENOMEM;
-	ss.ss_sp = fault.mem;
 	sigemptyset(&sa.sa_mask);
-	sigaltstack(&ss, &fault.old_stack);
-	sigaction(SIGSEGV, &sa, &fault.old);
-	return 0;
+	return sigaction(SIGSEGV, &sa, &fault.old) ? -errno : 0;
 }
 
 void green_fault_exit(void)
 {
 	sigaction(SIGSEGV, &fault.old, NULL);
-	sigaltstack(&fault.old_stack, NULL);
-	free(fault.mem);
-	fault.mem = NULL;
+}
+
+/* Each OS thread has its own; without memory it does without. */
+void green_signal_stack(struct green_worker *w)
+{
+	stack_t ss = { .ss_size = ALT_SIZE };
+
+	w->signal_stack = malloc(ALT_SIZE);
+	if (!w->signal_stack)
+		return;
+	ss.ss_sp = w->signal_stack;
+	sigaltstack(&ss, &w->old_signal_stack);
+}
+
+void green_signal_stack_exit(struct green_worker *w)
+{
+	if (!w->signal_stack)
+		return;
+	sigaltstack(&w->old_signal_stack, NULL);
+	free(w->signal_stack);
+	w->signal_stack = NULL;
 }

@@ -55,6 +55,8 @@
 #include <assert.h>
 #include <green.h>
 #include <green_ptrmap.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -176,7 +178,8 @@ struct green {
 	struct green_slot *spare;	/* slots of segments that were left */
 
 	struct green *next;		/* in the run queue */
-	struct green *all_next, **all_link; /* in the worker's list of threads */
+	struct green *all_next, **all_link; /* in the list of all threads */
+	struct green_worker *home;	/* it ran there last; only that has its TLS */
 	enum green_state state;
 	unsigned int pins;
 	bool detached;
@@ -251,15 +254,41 @@ struct green_sites {
 struct green_backend;
 struct green_uring;
 
+enum green_rest {
+	REST_NONE,			/* it has a thread, or looks for one */
+	REST_COND,
+	REST_RING,
+};
+
 struct green_worker {
 	/* For enter.S, in this order. */
 	uintptr_t sp;			/* top of the runtime's stack */
 	struct green *current;		/* NULL while nobody runs */
 	uintptr_t after;		/* not 0: call green_after() before a return */
-	uintptr_t os_sp;		/* green_run()'s stack, a green_saved */
+	uintptr_t os_sp;		/* the OS thread's stack, a green_saved */
 
 	struct green *runq_head, **runq_tail;
 	unsigned int ticks;
+	unsigned int nr;
+	enum green_rest rest;
+	bool kicked;			/* somebody ends its rest */
+	pthread_cond_t cond;		/* it rests here, or in the ring */
+	pthread_t thread;
+	void *signal_stack;
+	stack_t old_signal_stack;
+};
+
+/*
+ * What workers share. green_lock() guards it, the arena, the threads that are not
+ * running, and all that runtime calls touch: they hold it from green_enter() on,
+ * and a worker without a thread until it has one. Nothing else is taken
+ * within but the lock of the registry (ptrmap.c). One worker alone takes none.
+ */
+struct green_runtime {
+	struct green_worker *worker;
+	unsigned int nr_workers;
+	struct green_worker *poller;	/* the one that waits in the ring */
+	unsigned int nr_idle;
 	struct green *all;
 	struct green *main;
 	int main_ret;
@@ -275,18 +304,33 @@ struct green_worker {
 	struct green_sites *sites;	/* NULL until a proof needs them */
 };
 
+extern struct green_runtime green_rt;
+/* More than one worker? Known to enter.S. */
+extern int green_shared;
+void green_lock(void);
+void green_unlock(void);
+
 /* The worker that this OS thread is, or NULL. */
 extern __thread struct green_worker *green_worker
 	__attribute__((tls_model("initial-exec")));
 
-/* sched.c */
+/* worker.c */
+int green_workers_init(unsigned int nr);
+int green_workers_run(void);
+void green_workers_exit(void);
 void green_ready(struct green *t);
+struct green *green_next_thread(struct green_worker *w);
+void green_rest(struct green_worker *w);
+/* Let all workers end; what green_run() returns. */
+void green_stop(int ret);
+
+/* sched.c */
 /* Mark the current thread parked; the caller then returns to enter.S. */
 struct green *green_park(struct green_worker *w);
 struct green *green_schedule(struct green_worker *w);
 /* End a wait from outside: nothing that it waits for will wake it. */
-void green_wake(struct green_worker *w, struct green *t);
-void green_wake_expired(struct green_worker *w, struct green *t);
+void green_wake(struct green *t);
+void green_wake_expired(struct green *t);
 
 /* enter.S */
 long green_worker_enter(struct green_worker *w);
@@ -295,28 +339,28 @@ extern const char green_stack_morestack_return[], green_segment_leave[];
 extern const char green_segment_leave_far[];
 
 /* timer.c */
-int green_timer_add(struct green_worker *w, struct green *t, uint64_t at);
-void green_timer_del(struct green_worker *w, struct green *t);
-struct green *green_timer_pop(struct green_worker *w, uint64_t now);
+int green_timer_add(struct green *t, uint64_t at);
+void green_timer_del(struct green *t);
+struct green *green_timer_pop(uint64_t now);
 /* When the next one is due; 0: there is none. */
-uint64_t green_timer_next(const struct green_worker *w);
+uint64_t green_timer_next(void);
 
 /* stack.c */
-int green_stacks_init(struct green_worker *w);
-void green_stacks_exit(struct green_worker *w);
+int green_stacks_init(void);
+void green_stacks_exit(void);
 /*
  * A slot of at least @size usable bytes that ends at @below at the latest.
  * @cold: it holds no pages, so it can be the destination of a move.
  */
-struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold,
+struct green_slot *green_slot_get(size_t size, bool cold,
 				  uintptr_t below);
-void green_slot_put(struct green_worker *w, struct green_slot *slot);
+void green_slot_put(struct green_slot *slot);
 void green_stack_set(struct green *t, struct green_slot *slot);
 
 /* segment.c */
-int green_segment_begin(struct green_worker *w, struct green *t, size_t need);
-void green_segments_drop(struct green_worker *w, struct green *t, uintptr_t addr);
-void green_segments_free(struct green_worker *w, struct green *t);
+int green_segment_begin(struct green *t, size_t need);
+void green_segments_drop(struct green *t, uintptr_t addr);
+void green_segments_free(struct green *t);
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
 bool green_on_stack(const struct green *t, uintptr_t addr);
 /* Is @ret where the first function of a segment returns to? */
@@ -335,12 +379,12 @@ static inline const void *green_joined(const void *ret, uintptr_t rsp)
 
 /* calibrate.c */
 /* From how many bytes on the backend's move is faster than a copy. */
-size_t green_calibrate(struct green_worker *w);
+size_t green_calibrate(void);
 
 /* prove.c */
 struct green_proof;
 /* 0, -EBUSY with @why filled, or -ENOMEM. On 0 the bitmap of @p is filled. */
-int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
+int green_prove(struct green *t, struct green_proof *p,
 		struct green_nomove *why);
 void green_proof_free(struct green_proof *p);
 
@@ -403,19 +447,22 @@ void green_panics_free(struct green *t);
 int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
 		 const void *pc);
 void green_refusals_clear(void);
-void green_count_refusal(struct green_worker *w, const struct green_nomove *why);
+void green_count_refusal(const struct green_nomove *why);
 
 /* move.c */
-int green_move(struct green_worker *w, struct green *t, size_t size,
+int green_move(struct green *t, size_t size,
 	       struct green_nomove *why);
 void green_after(struct green_worker *w);
 
 /* io.c */
-int green_uring_init(struct green_worker *w);
-void green_uring_exit(struct green_worker *w);
-/* Submit, then reap; waits until @until (0: for ever) if @wait. False: nothing in flight. */
-bool green_uring_poll(struct green_worker *w, bool wait, uint64_t until);
-void green_uring_cancel(struct green_worker *w, struct green *t);
+int green_uring_init(void);
+void green_uring_exit(void);
+/* Submit, then reap; waits until @until (0: for ever) if @wait. */
+void green_uring_poll(bool wait, uint64_t until);
+bool green_uring_busy(void);
+void green_uring_flush(void);
+void green_uring_kick(void);
+void green_uring_cancel(struct green *t);
 
 /* ptrmap.c */
 int green_maps_init(void);
@@ -429,9 +476,9 @@ unsigned int green_map_arg(const struct green_map *m, unsigned int i);
  * By a return address; *@site is good until the next question. -ENOENT if the
  * function has no map, -ENOMEM.
  */
-int green_map_site(struct green_worker *w, const void *ret,
+int green_map_site(const void *ret,
 		   const struct green_site **site);
-void green_sites_free(struct green_worker *w);
+void green_sites_free(void);
 
 /* symbol.c */
 bool green_is_code(const void *pc);
@@ -440,6 +487,8 @@ void green_symbol(const void *pc, char *buf, size_t n);
 /* fault.c */
 int green_fault_init(void);
 void green_fault_exit(void);
+void green_signal_stack(struct green_worker *w);
+void green_signal_stack_exit(struct green_worker *w);
 _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

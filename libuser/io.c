@@ -2,7 +2,9 @@
 /*
  * I/O by io_uring: a call prepares an SQE, parks its thread, and the CQE wakes
  * it. SQEs are submitted when nobody is left to run, or every so many switches,
- * so that a busy worker submits many at once.
+ * so that a busy worker submits many at once. Workers share the ring, under the
+ * runtime's lock; only the one that waits in it does so without, and touches no
+ * queue of it meanwhile. To end its wait others write to an eventfd.
  *
  * From the SQE to the CQE the memory in t->io is the kernel's: prove.c refuses
  * to move a stack that holds any of it.
@@ -12,7 +14,9 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define ENTRIES 1024
@@ -20,17 +24,19 @@
 struct green_uring {
 	struct io_uring ring;
 	unsigned long in_flight;	/* CQEs to come, cancellations included */
+	int wakeup;			/* an eventfd, if there are more workers */
+	bool watched;			/* a poll of it is in flight */
 };
 
-int green_uring_init(struct green_worker *w)
+int green_uring_init(void)
 {
 	struct green_uring *u = calloc(1, sizeof(*u));
+	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
 	int err;
 
 	if (!u)
 		return -ENOMEM;
-	err = io_uring_queue_init(ENTRIES, &u->ring,
-				  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+	err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
 	/* Before 6.1 these flags are unknown. */
 	if (err == -EINVAL)
 		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
@@ -38,15 +44,24 @@ int green_uring_init(struct green_worker *w)
 		free(u);
 		return err;
 	}
-	w->uring = u;
+	u->wakeup = green_shared ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (green_shared && u->wakeup < 0) {
+		err = -errno;
+		io_uring_queue_exit(&u->ring);
+		free(u);
+		return err;
+	}
+	green_rt.uring = u;
 	return 0;
 }
 
-void green_uring_exit(struct green_worker *w)
+void green_uring_exit(void)
 {
-	io_uring_queue_exit(&w->uring->ring);
-	free(w->uring);
-	w->uring = NULL;
+	io_uring_queue_exit(&green_rt.uring->ring);
+	if (green_rt.uring->wakeup >= 0)
+		close(green_rt.uring->wakeup);
+	free(green_rt.uring);
+	green_rt.uring = NULL;
 }
 
 static struct io_uring_sqe *get_sqe(struct green_uring *u)
@@ -60,10 +75,10 @@ static struct io_uring_sqe *get_sqe(struct green_uring *u)
 	return sqe;
 }
 
-static void complete(struct green_worker *w, struct green *t, int res)
+static void complete(struct green *t, int res)
 {
 	t->io.busy = false;
-	green_timer_del(w, t);
+	green_timer_del(t);
 	t->ret = res == -ECANCELED && t->io.cancelled ? -ETIMEDOUT : res;
 	/* What was done before it could be cancelled is not thrown away. */
 	if (res == -ECANCELED || res == -EINTR)
@@ -71,75 +86,134 @@ static void complete(struct green_worker *w, struct green *t, int res)
 	green_ready(t);
 }
 
-static void reap(struct green_worker *w)
+static void woken(struct green_uring *u)
 {
-	struct green_uring *u = w->uring;
+	eventfd_t n;
+
+	eventfd_read(u->wakeup, &n);
+	u->watched = false;
+}
+
+static void reap(void)
+{
+	struct green_uring *u = green_rt.uring;
 	struct io_uring_cqe *cqe;
 	unsigned int head, nr = 0;
 
 	io_uring_for_each_cqe(&u->ring, head, cqe) {
 		struct green *t = io_uring_cqe_get_data(cqe);
 
-		if (t)
-			complete(w, t, cqe->res);
 		nr++;
+		if (t == (void *)u) {
+			woken(u);
+			continue;
+		}
+		if (t)
+			complete(t, cqe->res);
+		u->in_flight--;
 	}
 	io_uring_cq_advance(&u->ring, nr);
-	u->in_flight -= nr;
 }
 
-static void wait_cqe(struct green_uring *u, uint64_t until)
+/* Has the eventfd end the wait that follows. */
+static void watch(struct green_uring *u)
 {
-	struct __kernel_timespec ts = { 0 };
+	struct io_uring_sqe *sqe = u->watched ? NULL : get_sqe(u);
+
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, u->wakeup, POLLIN);
+	io_uring_sqe_set_data(sqe, u);
+	u->watched = true;
+}
+
+static void timespec_until(uint64_t until, struct __kernel_timespec *ts)
+{
+	uint64_t now = green_now_ns();
+	uint64_t ns = until > now ? until - now : 0;
+
+	ts->tv_sec = ns / 1000000000;
+	ts->tv_nsec = ns % 1000000000;
+}
+
+/* A worker alone submits and waits in one call. */
+static void wait_alone(struct green_uring *u, uint64_t until)
+{
+	struct __kernel_timespec ts;
 	struct io_uring_cqe *cqe;
-	uint64_t now;
 
 	if (!until) {
 		io_uring_submit_and_wait(&u->ring, 1);
 		return;
 	}
-	now = green_now_ns();
-	if (until > now) {
-		ts.tv_sec = (until - now) / 1000000000;
-		ts.tv_nsec = (until - now) % 1000000000;
-	}
+	timespec_until(until, &ts);
 	io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
 }
 
-bool green_uring_poll(struct green_worker *w, bool wait, uint64_t until)
+static void wait_shared(struct green_uring *u, uint64_t until)
 {
-	struct green_uring *u = w->uring;
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
 
-	if (!u->in_flight && !(wait && until))
-		return false;
-	if (wait)
-		wait_cqe(u, until);
-	else
+	watch(u);
+	io_uring_submit(&u->ring);
+	green_unlock();
+	if (until)
+		timespec_until(until, &ts);
+	io_uring_wait_cqes(&u->ring, &cqe, 1, until ? &ts : NULL, NULL);
+	green_lock();
+}
+
+bool green_uring_busy(void)
+{
+	return green_rt.uring->in_flight;
+}
+
+void green_uring_flush(void)
+{
+	if (io_uring_sq_ready(&green_rt.uring->ring))
+		io_uring_submit(&green_rt.uring->ring);
+}
+
+void green_uring_kick(void)
+{
+	eventfd_write(green_rt.uring->wakeup, 1);
+}
+
+void green_uring_poll(bool wait, uint64_t until)
+{
+	struct green_uring *u = green_rt.uring;
+
+	if (!wait && !u->in_flight)
+		return;
+	if (!wait)
 		io_uring_submit_and_get_events(&u->ring);
-	reap(w);
-	return true;
+	else if (green_shared)
+		wait_shared(u, until);
+	else
+		wait_alone(u, until);
+	reap();
 }
 
 /* @t is to wait no longer; its operation's CQE still has to come. */
-void green_uring_cancel(struct green_worker *w, struct green *t)
+void green_uring_cancel(struct green *t)
 {
-	struct io_uring_sqe *sqe = get_sqe(w->uring);
+	struct io_uring_sqe *sqe = get_sqe(green_rt.uring);
 
 	if (!sqe) {
 		/* No room even after a submit: try again shortly. */
-		green_timer_add(w, t, green_now_ns() + 1000000);
+		green_timer_add(t, green_now_ns() + 1000000);
 		return;
 	}
 	io_uring_prep_cancel(sqe, t, 0);
 	io_uring_sqe_set_data(sqe, NULL);
-	w->uring->in_flight++;
+	green_rt.uring->in_flight++;
 }
 
 /* An SQE for the current thread, or -errno in @err. */
 static struct io_uring_sqe *begin(int *err)
 {
-	struct green_worker *w = green_worker;
-	struct green *t = w->current;
+	struct green *t = green_worker->current;
 	struct io_uring_sqe *sqe;
 
 	*err = -ECANCELED;
@@ -149,7 +223,7 @@ static struct io_uring_sqe *begin(int *err)
 	if (t->deadline && t->deadline <= green_now_ns())
 		return NULL;
 	*err = -EAGAIN;
-	sqe = get_sqe(w->uring);
+	sqe = get_sqe(green_rt.uring);
 	if (!sqe)
 		return NULL;
 	t->io = (struct green_io){ .busy = true };
@@ -171,10 +245,10 @@ static long finish(struct io_uring_sqe *sqe)
 	struct green *t = w->current;
 
 	io_uring_sqe_set_data(sqe, t);
-	w->uring->in_flight++;
+	green_rt.uring->in_flight++;
 	/* Without a timer the deadline is missed; better late than failed. */
 	if (t->deadline)
-		green_timer_add(w, t, t->deadline);
+		green_timer_add(t, t->deadline);
 	green_park(w);
 	return 0;
 }

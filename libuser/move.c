@@ -17,15 +17,15 @@
 #define MAX_RELOCS 65536u
 
 /* The mutation switch: whether this adjustment is the one to leave out. */
-static bool skipped(struct green_worker *w)
+static bool skipped(void)
 {
 	static unsigned int nr;
 
-	return w->debug.skip && ++nr % w->debug.skip == 0;
+	return green_rt.debug.skip && ++nr % green_rt.debug.skip == 0;
 }
 
 /* The set bits, as ascending word indices. */
-static uint32_t *collect(struct green_worker *w, const struct green_proof *p,
+static uint32_t *collect(const struct green_proof *p,
 			 uint32_t *nr)
 {
 	size_t i, n = (p->hi - p->base) / 512 + 1;
@@ -38,7 +38,7 @@ static uint32_t *collect(struct green_worker *w, const struct green_proof *p,
 		uint64_t bits = p->bits[i];
 
 		for (; bits; bits &= bits - 1)
-			if (!skipped(w))
+			if (!skipped())
 				list[(*nr)++] = i * 64 + __builtin_ctzll(bits);
 	}
 	return list;
@@ -75,7 +75,7 @@ static void settle(struct green *t, struct green_slot *slot,
 }
 
 /* Into pages that are there, and the old ones stay for the next: no call. */
-static void copy_stack(struct green_worker *w, const struct green_proof *p, long delta)
+static void copy_stack(const struct green_proof *p, long delta)
 {
 	uint64_t *words = (uint64_t *)(p->base + delta);
 	size_t i, n = (p->hi - p->base) / 512 + 1;
@@ -85,39 +85,39 @@ static void copy_stack(struct green_worker *w, const struct green_proof *p, long
 		uint64_t bits = p->bits[i];
 
 		for (; bits; bits &= bits - 1)
-			if (!skipped(w))
+			if (!skipped())
 				words[i * 64 + __builtin_ctzll(bits)] += delta;
 	}
 }
 
 /* By the backend, which seals the old pages. All or nothing. */
-static int move_pages(struct green_worker *w, const struct green_proof *p,
+static int move_pages(const struct green_proof *p,
 		      struct green_slot *old, long delta)
 {
 	struct green_relocs r = { .delta = delta };
 	uint32_t *list, nr, i;
 	int err;
 
-	list = collect(w, p, &nr);
+	list = collect(p, &nr);
 	if (!list)
 		return -ENOMEM;
 	touch_pages(p->base, p->hi);
 	r.word = list;
 	r.nr = nr < MAX_RELOCS ? nr : MAX_RELOCS;
-	err = w->backend->move(p->base + delta, p->base, p->hi - p->base, &r);
+	err = green_rt.backend->move(p->base + delta, p->base, p->hi - p->base, &r);
 	if (!err) {
 		for (i = r.nr; i < nr; i++)
 			((uint64_t *)(p->base + delta))[list[i]] += delta;
 		/* What lies below the moved pages is dead, and goes too. */
 		if (p->base > old->lo)
-			w->backend->seal(old->lo, p->base - old->lo);
+			green_rt.backend->seal(old->lo, p->base - old->lo);
 		old->sealed = true;
 	}
 	free(list);
 	return err;
 }
 
-static int commit(struct green_worker *w, struct green *t, struct green_slot *slot,
+static int commit(struct green *t, struct green_slot *slot,
 		  const struct green_proof *p, bool copy)
 {
 	long delta = (long)(slot->hi - p->hi);
@@ -125,26 +125,26 @@ static int commit(struct green_worker *w, struct green *t, struct green_slot *sl
 	int err = 0;
 
 	if (copy)
-		copy_stack(w, p, delta);
+		copy_stack(p, delta);
 	else
-		err = move_pages(w, p, old, delta);
+		err = move_pages(p, old, delta);
 	if (err)
 		return err;
 	settle(t, slot, p, delta);
-	green_slot_put(w, old);
-	w->stats.words_adjusted += p->nr;
-	w->stats.moved_bytes += p->hi - p->sp;
-	if (!copy && w->backend == &green_backend_module)
-		w->stats.moves_kernel++;
+	green_slot_put(old);
+	green_rt.stats.words_adjusted += p->nr;
+	green_rt.stats.moved_bytes += p->hi - p->sp;
+	if (!copy && green_rt.backend == &green_backend_module)
+		green_rt.stats.moves_kernel++;
 	else
-		w->stats.moves_copy++;
+		green_rt.stats.moves_copy++;
 	if (t->io.busy)
-		w->stats.moves_io++;
+		green_rt.stats.moves_io++;
 	return 0;
 }
 
 /* @size: bytes of the new slot, 0: as the old. */
-static int move(struct green_worker *w, struct green *t, size_t size,
+static int move(struct green *t, size_t size,
 		struct green_nomove *why)
 {
 	struct green_slot *slot;
@@ -153,13 +153,13 @@ static int move(struct green_worker *w, struct green *t, size_t size,
 	int err;
 
 	*why = (struct green_nomove){ 0 };
-	if (size && green_stack_bytes(t) - (t->hi - t->lo) + size > w->opt.max_stack)
+	if (size && green_stack_bytes(t) - (t->hi - t->lo) + size > green_rt.opt.max_stack)
 		return -ENOSPC;
-	err = green_prove(w, t, &p, why);
+	err = green_prove(t, &p, why);
 	if (err)
 		return err;
-	copy = !w->debug.seal && p.hi - p.sp < w->crossover;
-	slot = green_slot_get(w, size ? size : 1UL << t->slot->order, !copy,
+	copy = !green_rt.debug.seal && p.hi - p.sp < green_rt.crossover;
+	slot = green_slot_get(size ? size : 1UL << t->slot->order, !copy,
 			      t->segment ? t->segment->lo : UINTPTR_MAX);
 	err = -ENOMEM;
 	if (!slot)
@@ -167,19 +167,19 @@ static int move(struct green_worker *w, struct green *t, size_t size,
 	err = -ENOSPC;
 	if (slot->hi - slot->lo < p.hi - p.base + GREEN_SLACK)
 		goto err_slot;
-	err = commit(w, t, slot, &p, copy);
+	err = commit(t, slot, &p, copy);
 	if (err)
 		goto err_slot;
 	goto out;
 
 err_slot:
-	green_slot_put(w, slot);
+	green_slot_put(slot);
 out:
 	green_proof_free(&p);
 	return err;
 }
 
-int green_move(struct green_worker *w, struct green *t, size_t size,
+int green_move(struct green *t, size_t size,
 	       struct green_nomove *why)
 {
 	struct green_nomove own;
@@ -187,21 +187,20 @@ int green_move(struct green_worker *w, struct green *t, size_t size,
 
 	if (!why)
 		why = &own;
-	err = move(w, t, size, why);
+	err = move(t, size, why);
 	if (err == -EBUSY)
-		green_count_refusal(w, why);
+		green_count_refusal(why);
 	return err;
 }
 
 int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove *why);
 int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove *why)
 {
-	struct green_worker *w = green_worker;
 	struct green_nomove own;
 	int err;
 
 	/* @why may lie on the stack that moves: it is filled where it was. */
-	err = green_move(w, t, size, &own);
+	err = green_move(t, size, &own);
 	if (err == -EBUSY && why)
 		*why = own;
 	return err;
@@ -210,23 +209,23 @@ int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove 
 /* Debugging: a runtime call is about to return; move the stack under it. */
 void green_after(struct green_worker *w)
 {
-	green_move(w, w->current, 0, NULL);
+	green_move(w->current, 0, NULL);
 }
 
 /*
  * Grow the stack by a move, or by a segment. Only a function that has not laid
  * out its frame can begin one.
  */
-static int move_or_begin(struct green_worker *w, struct green *t, size_t size,
+static int move_or_begin(struct green *t, size_t size,
 			 uint64_t need, struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)t->sp;
-	int err = move(w, t, size, why);
+	int err = move(t, size, why);
 
 	if (err == -EBUSY && s->pc == (uintptr_t)green_stack_morestack_return)
-		err = green_segment_begin(w, t, need);
+		err = green_segment_begin(t, need);
 	if (err == -EBUSY)
-		green_count_refusal(w, why);
+		green_count_refusal(why);
 	return err;
 }
 
@@ -234,16 +233,16 @@ static int move_or_begin(struct green_worker *w, struct green *t, size_t size,
  * Debugging: with move=entry every entry check comes here. True: there was
  * room enough, the stack need not grow.
  */
-static bool entry_check_only(struct green_worker *w, struct green *t, uint64_t need)
+static bool entry_check_only(struct green *t, uint64_t need)
 {
 	static unsigned int nr;
 	size_t room = t->sp - t->lo;
 	struct green_nomove why;
 
-	if (!w->debug.move_entry || room < GREEN_SLACK || room - GREEN_SLACK < need)
+	if (!green_rt.debug.move_entry || room < GREEN_SLACK || room - GREEN_SLACK < need)
 		return false;
-	if (++nr % w->debug.move_entry == 0)
-		move_or_begin(w, t, 0, need, &why);
+	if (++nr % green_rt.debug.move_entry == 0)
+		move_or_begin(t, 0, need, &why);
 	return true;
 }
 
@@ -256,17 +255,16 @@ static bool entry_check_only(struct green_worker *w, struct green *t, uint64_t n
 void green_do_stack_grow(uint64_t need, uint64_t taken);
 void green_do_stack_grow(uint64_t need, uint64_t taken)
 {
-	struct green_worker *w = green_worker;
-	struct green *t = w->current;
+	struct green *t = green_worker->current;
 	struct green_nomove why;
 	size_t used = t->hi - t->sp, size = 2UL << t->slot->order;
 	int err;
 
-	if (entry_check_only(w, t, need))
+	if (entry_check_only(t, need))
 		return;
 	while (size < used + need + 2 * GREEN_SLACK + GREEN_PAGE)
 		size *= 2;
-	err = move_or_begin(w, t, size, need, &why);
+	err = move_or_begin(t, size, need, &why);
 	if (!err)
 		return;
 	if (t->sp - t->lo > taken + (need > taken ? GREEN_SLACK : GREEN_SLACK / 4))

@@ -37,11 +37,11 @@ void green_refusals_clear(void)
 	memset(refusals, 0, sizeof(refusals));
 }
 
-void green_count_refusal(struct green_worker *w, const struct green_nomove *why)
+void green_count_refusal(const struct green_nomove *why)
 {
 	unsigned int i;
 
-	w->stats.refused[why->reason]++;
+	green_rt.stats.refused[why->reason]++;
 	green_trace(1, "not moved: %s %s", green_nomove_name(why->reason),
 		    why->function);
 	for (i = 0; i < MAX_REFUSALS; i++) {

@@ -110,7 +110,7 @@ static const char *catch(struct green *t)
 	free(t->caught);
 	t->caught = p;
 	t->try = try->outer;
-	green_segments_drop(green_worker, t, (uintptr_t)try);
+	green_segments_drop(t, (uintptr_t)try);
 	t->sp = (uintptr_t)&try->saved;
 	return p->text;
 }

@@ -210,13 +210,13 @@ static int prove_innermost(struct green_proof *p, struct frame *f, struct green_
 	return err ?: pointer_word(p, (uintptr_t)&s->rbp);
 }
 
-static int prove_segment(struct green_worker *w, struct green *t, struct green_proof *p,
+static int prove_segment(struct green *t, struct green_proof *p,
 			 struct frame *f, struct green_nomove *why)
 {
 	int err;
 
 	while (f->ret != green_thread_base && !green_is_join(f->ret)) {
-		err = green_map_site(w, f->ret, &f->site);
+		err = green_map_site(f->ret, &f->site);
 		if (err == -ENOMEM)
 			return err;
 		if (err || f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
@@ -240,7 +240,7 @@ static int prove_segment(struct green_worker *w, struct green *t, struct green_p
  * are not VERIFIED do not if they are SHARED; and what is not mapped knows of no
  * address that is not pinned, nor is anything older reached but through it.
  */
-static int prove_older(struct green_worker *w, struct green *t, struct green_proof *p,
+static int prove_older(struct green *t, struct green_proof *p,
 		       struct frame *f, struct green_nomove *why)
 {
 	const struct green_segment *s = t->segment;
@@ -256,7 +256,7 @@ static int prove_older(struct green_worker *w, struct green *t, struct green_pro
 			if (f->ret == green_thread_base)
 				break;
 		}
-		err = green_map_site(w, f->ret, &f->site);
+		err = green_map_site(f->ret, &f->site);
 		if (err == -ENOMEM)
 			return err;
 		if (err || !(f->site->flags & GREEN_MAP_BARRIERS))
@@ -273,7 +273,7 @@ static int prove_older(struct green_worker *w, struct green *t, struct green_pro
 }
 
 /* The frames, innermost first, along the rbp chain. */
-static int prove_frames(struct green_worker *w, struct green *t, struct green_proof *p,
+static int prove_frames(struct green *t, struct green_proof *p,
 			struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)p->sp;
@@ -287,9 +287,9 @@ static int prove_frames(struct green_worker *w, struct green *t, struct green_pr
 		return 0;
 	err = prove_innermost(p, &f, why);
 	if (!err)
-		err = prove_segment(w, t, p, &f, why);
+		err = prove_segment(t, p, &f, why);
 	if (!err && t->segment)
-		err = prove_older(w, t, p, &f, why);
+		err = prove_older(t, p, &f, why);
 	return err;
 }
 
@@ -322,14 +322,14 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	return p->bits ? 0 : -ENOMEM;
 }
 
-int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
+int green_prove(struct green *t, struct green_proof *p,
 		struct green_nomove *why)
 {
 	int err;
 
-	if (w->debug.nomove)
+	if (green_rt.debug.nomove)
 		return green_refuse(why, GREEN_NOMOVE_DISABLED, NULL);
-	if (t->state == STATE_DONE || (t->state == STATE_RUNNING && t != w->current))
+	if (t->state == STATE_DONE || (t->state == STATE_RUNNING && t != green_worker->current))
 		return green_refuse(why, GREEN_NOMOVE_RUNNING, NULL);
 	if (t->pins)
 		return green_refuse(why, GREEN_NOMOVE_PINNED,
@@ -338,7 +338,7 @@ int green_prove(struct green_worker *w, struct green *t, struct green_proof *p,
 	err = proof_alloc(p, t);
 	if (err)
 		return err;
-	err = prove_frames(w, t, p, why);
+	err = prove_frames(t, p, why);
 	if (!err)
 		err = green_prove_defers(t, p, why);
 	if (!err)

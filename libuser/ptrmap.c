@@ -9,6 +9,8 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,12 +26,23 @@ struct entry {
 	bool packed;
 };
 
-static struct {
-	struct entry *entry;
+/* By address. Never changed once it is in use, and not freed: there are few. */
+struct table {
+	struct table *older;
 	size_t nr;
+	struct entry entry[];
+};
+
+/*
+ * Lookups are from anywhere, barriers among it, and take no lock: they read the
+ * table that there is. The lock is for those that make another.
+ */
+static struct {
+	pthread_mutex_t lock;
+	_Atomic(struct table *) table;
+	atomic_uint changes;
 	bool own;			/* the program's section is in */
-	unsigned int changes;
-} maps;
+} maps = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const struct green_ptrmap_set own_set = {
 	__start_green_maps, __stop_green_maps
@@ -271,41 +284,92 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+static struct table *table_new(size_t nr)
+{
+	struct table *new = malloc(sizeof(*new) + nr * sizeof(new->entry[0]));
+
+	if (new)
+		new->nr = nr;
+	return new;
+}
+
+static void publish(struct table *new)
+{
+	new->older = maps.table;
+	maps.table = new;
+	maps.changes++;
+}
+
+static bool is_registered(const struct table *old, const struct green_ptrmap_set *set)
+{
+	size_t i;
+
+	for (i = 0; old && i < old->nr; i++)
+		if (old->entry[i].set == set)
+			return true;
+	return false;
+}
+
+static int add(const struct green_ptrmap_set *set, size_t nr)
+{
+	const struct table *old = maps.table;
+	size_t before = old ? old->nr : 0;
+	struct table *new;
+
+	if (is_registered(old, set))
+		return -EEXIST;
+	new = table_new(before + nr);
+	if (!new)
+		return -ENOMEM;
+	if (old)
+		memcpy(new->entry, old->entry, before * sizeof(new->entry[0]));
+	read_set(set, new->entry + before);
+	qsort(new->entry, new->nr, sizeof(new->entry[0]), by_start);
+	publish(new);
+	return 0;
+}
+
 int green_ptrmap_register(const struct green_ptrmap_set *set)
 {
-	long i, nr = read_set(set, NULL);
-	struct entry *entry;
+	long nr = read_set(set, NULL);
+	int err = 0;
 
 	if (nr < 0)
 		return nr;
-	for (i = 0; i < (long)maps.nr; i++)
-		if (maps.entry[i].set == set)
-			return -EEXIST;
-	if (!nr)
-		return 0;
-	entry = realloc(maps.entry, (maps.nr + nr) * sizeof(*entry));
-	if (!entry)
+	pthread_mutex_lock(&maps.lock);
+	if (nr)
+		err = add(set, nr);
+	pthread_mutex_unlock(&maps.lock);
+	return err;
+}
+
+static int take_out(const struct green_ptrmap_set *set)
+{
+	const struct table *old = maps.table;
+	struct table *new;
+	size_t i, nr = 0;
+
+	if (!is_registered(old, set))
+		return -ENOENT;
+	new = table_new(old->nr);
+	if (!new)
 		return -ENOMEM;
-	maps.entry = entry;
-	read_set(set, entry + maps.nr);
-	maps.nr += nr;
-	maps.changes++;
-	qsort(entry, maps.nr, sizeof(*entry), by_start);
+	for (i = 0; i < old->nr; i++)
+		if (old->entry[i].set != set)
+			new->entry[nr++] = old->entry[i];
+	new->nr = nr;
+	publish(new);
 	return 0;
 }
 
 int green_ptrmap_unregister(const struct green_ptrmap_set *set)
 {
-	size_t from, to = 0;
+	int err;
 
-	for (from = 0; from < maps.nr; from++)
-		if (maps.entry[from].set != set)
-			maps.entry[to++] = maps.entry[from];
-	if (to == maps.nr)
-		return -ENOENT;
-	maps.nr = to;
-	maps.changes++;
-	return 0;
+	pthread_mutex_lock(&maps.lock);
+	err = take_out(set);
+	pthread_mutex_unlock(&maps.lock);
+	return err;
 }
 
 int green_maps_init(void)
@@ -324,19 +388,20 @@ int green_maps_init(void)
 static const struct entry *find(const void *pc)
 {
 	const char *p = pc;
-	size_t lo = 0, hi = maps.nr;
+	const struct table *table = maps.table;
+	size_t lo = 0, hi = table ? table->nr : 0;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (maps.entry[mid].start <= p)
+		if (table->entry[mid].start <= p)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (!lo || (size_t)(p - maps.entry[lo - 1].start) >= maps.entry[lo - 1].code_size)
+	if (!lo || (size_t)(p - table->entry[lo - 1].start) >= table->entry[lo - 1].code_size)
 		return NULL;
-	return &maps.entry[lo - 1];
+	return &table->entry[lo - 1];
 }
 
 bool green_is_mapped(const void *pc)
@@ -502,21 +567,20 @@ static void forget_sites(struct green_sites *cache)
 	cache->changes = maps.changes;
 }
 
-int green_map_site(struct green_worker *w, const void *ret,
-		   const struct green_site **site)
+int green_map_site(const void *ret, const struct green_site **site)
 {
 	uintptr_t hash = (uintptr_t)ret * 0x9e3779b97f4a7c15 >> 32;
 	struct green_site *s;
 	struct green_map m;
 	int err;
 
-	if (!w->sites)
-		w->sites = calloc(1, sizeof(*w->sites));
-	if (!w->sites)
+	if (!green_rt.sites)
+		green_rt.sites = calloc(1, sizeof(*green_rt.sites));
+	if (!green_rt.sites)
 		return -ENOMEM;
-	if (w->sites->changes != maps.changes)
-		forget_sites(w->sites);
-	*site = s = &w->sites->site[hash % GREEN_SITES];
+	if (green_rt.sites->changes != maps.changes)
+		forget_sites(green_rt.sites);
+	*site = s = &green_rt.sites->site[hash % GREEN_SITES];
 	if (s->ret == ret)
 		return 0;
 	s->ret = NULL;
@@ -529,11 +593,11 @@ int green_map_site(struct green_worker *w, const void *ret,
 	return err;
 }
 
-void green_sites_free(struct green_worker *w)
+void green_sites_free(void)
 {
 	size_t i;
 
-	for (i = 0; w->sites && i < GREEN_SITES; i++)
-		free(w->sites->site[i].words);
-	free(w->sites);
+	for (i = 0; green_rt.sites && i < GREEN_SITES; i++)
+		free(green_rt.sites->site[i].words);
+	free(green_rt.sites);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* Threads and the scheduler: one worker, one first-in-first-out run queue. */
+/* Threads and the scheduler. Its queues, and who waits for what: worker.c. */
 #include "internal.h"
 #include "backend.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -31,28 +32,6 @@ green_t *green_self(void)
 	return green_worker ? green_worker->current : NULL;
 }
 
-void green_ready(struct green *t)
-{
-	struct green_worker *w = green_worker;
-
-	t->state = STATE_READY;
-	t->next = NULL;
-	*w->runq_tail = t;
-	w->runq_tail = &t->next;
-}
-
-static struct green *runq_pop(struct green_worker *w)
-{
-	struct green *t = w->runq_head;
-
-	if (!t)
-		return NULL;
-	w->runq_head = t->next;
-	if (!w->runq_head)
-		w->runq_tail = &w->runq_head;
-	return t;
-}
-
 /*
  * Forced moves come here, when the thread has written down what it waits for:
  * the hardest moment, and the one that real moves meet.
@@ -63,14 +42,14 @@ struct green *green_park(struct green_worker *w)
 
 	w->current = NULL;
 	t->state = STATE_PARKED;
-	if (w->debug.move_park)
-		green_move(w, t, 0, NULL);
+	if (green_rt.debug.move_park)
+		green_move(t, 0, NULL);
 	return t;
 }
 
-void green_wake(struct green_worker *w, struct green *t)
+void green_wake(struct green *t)
 {
-	green_timer_del(w, t);
+	green_timer_del(t);
 	if (t->joining) {
 		t->joining->joiner = NULL;
 		t->joining = NULL;
@@ -79,66 +58,66 @@ void green_wake(struct green_worker *w, struct green *t)
 }
 
 /* A thread's timer rang: its sleep is over, or its deadline has come. */
-void green_wake_expired(struct green_worker *w, struct green *t)
+void green_wake_expired(struct green *t)
 {
 	if (t->io.busy) {
 		/* The operation's completion wakes it. */
 		t->io.cancelled = true;
-		green_uring_cancel(w, t);
+		green_uring_cancel(t);
 		return;
 	}
 	t->timed_out = true;
-	green_wake(w, t);
+	green_wake(t);
 }
 
-static void fire_timers(struct green_worker *w)
+static void fire_timers(void)
 {
 	struct green *t;
 	uint64_t now;
 
-	if (!w->nr_timers)
+	if (!green_rt.nr_timers)
 		return;
 	now = green_now_ns();
-	while ((t = green_timer_pop(w, now)))
-		green_wake_expired(w, t);
+	while ((t = green_timer_pop(now)))
+		green_wake_expired(t);
 }
 
+/* From here on the thread is its own; the lock is given up. */
 static struct green *run(struct green_worker *w, struct green *t)
 {
 	t->state = STATE_RUNNING;
+	t->home = w;
 	w->current = t;
 	green_escape_switch(t);
-	w->stats.switches++;
-	if (w->debug.switch_module && w->backend->resume)
-		w->backend->resume(green_switch_resume, t->sp, t);
+	green_rt.stats.switches++;
+	green_unlock();
+	if (green_rt.debug.switch_module && green_rt.backend->resume)
+		green_rt.backend->resume(green_switch_resume, t->sp, t);
 	return t;
 }
 
-/* Called by enter.S, again and again: the next thread, or NULL at the end. */
+/*
+ * Called by enter.S, again and again, with the lock: the next thread, or NULL at
+ * the end; without it.
+ */
 struct green *green_schedule(struct green_worker *w)
 {
 	struct green *t;
-	bool in_flight;
 
-	for (;;) {
-		if (w->main_done)
-			return NULL;
+	while (!green_rt.main_done) {
 		if (++w->ticks % POLL_TICKS == 0) {
-			fire_timers(w);
-			green_uring_poll(w, false, 0);
+			fire_timers();
+			green_uring_poll(false, 0);
 		}
-		t = runq_pop(w);
+		t = green_next_thread(w);
 		if (t)
 			return run(w, t);
-		fire_timers(w);
-		if (w->runq_head)
-			continue;
-		in_flight = green_uring_poll(w, true, green_timer_next(w));
-		if (!in_flight && !w->nr_timers && !w->runq_head) {
-			w->main_ret = -EDEADLK;
-			return NULL;
-		}
+		fire_timers();
+		if (!w->runq_head)
+			green_rest(w);
 	}
+	green_unlock();
+	return NULL;
 }
 
 void green_do_green_yield(void);
@@ -167,7 +146,7 @@ int green_do_green_sleep_ns(uint64_t ns)
 		at = t->deadline;
 		t->ret = -ETIMEDOUT;
 	}
-	err = green_timer_add(w, t, at);
+	err = green_timer_add(t, at);
 	if (err)
 		return err;
 	green_park(w);
@@ -201,7 +180,7 @@ static void prepare_stack(struct green *t, void (*fn)(void *), void *arg)
 static struct green *thread_new(struct green_worker *w, const struct green_attr *attr,
 				void (*fn)(void *), void *arg)
 {
-	size_t size = attr && attr->stack_size ? attr->stack_size : w->opt.stack_size;
+	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
 	struct green_slot *slot;
 	struct green *t;
 
@@ -211,34 +190,34 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	slot = green_slot_get(w, size, false, UINTPTR_MAX);
+	slot = green_slot_get(size, false, UINTPTR_MAX);
 	if (!slot) {
 		free(t);
 		return NULL;
 	}
 	green_stack_set(t, slot);
+	t->home = w;
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
-	t->id = ++w->stats.threads;
-	w->stats.live++;
-	t->all_next = w->all;
-	t->all_link = &w->all;
-	if (w->all)
-		w->all->all_link = &t->all_next;
-	w->all = t;
+	t->id = ++green_rt.stats.threads;
+	green_rt.stats.live++;
+	t->all_next = green_rt.all;
+	t->all_link = &green_rt.all;
+	if (green_rt.all)
+		green_rt.all->all_link = &t->all_next;
+	green_rt.all = t;
 	prepare_stack(t, fn, arg);
 	green_ready(t);
 	return t;
 }
 
-static void thread_free(struct green_worker *w, struct green *t)
+static void thread_free(struct green *t)
 {
 	green_panics_free(t);
 	*t->all_link = t->all_next;
 	if (t->all_next)
 		t->all_next->all_link = t->all_link;
 	free(t);
-	(void)w;
 }
 
 green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
@@ -264,24 +243,23 @@ void green_do_thread_exit(int ret)
 
 	w->current = NULL;
 	t->state = STATE_DONE;
-	w->stats.live--;
+	green_rt.stats.live--;
 	green_defers_free(t);
-	green_segments_free(w, t);
-	green_slot_put(w, t->slot);
+	green_segments_free(t);
+	green_slot_put(t->slot);
 	t->slot = NULL;
-	if (t == w->main) {
-		w->main_ret = green_exit_status(t) ?: ret;
-		w->main_done = true;
+	if (t == green_rt.main) {
+		green_stop(green_exit_status(t) ?: ret);
 		return;
 	}
 	if (t->joiner) {
-		green_timer_del(w, t->joiner);
+		green_timer_del(t->joiner);
 		t->joiner->joining = NULL;
 		t->joiner->ret = green_exit_status(t);
 		green_ready(t->joiner);
-		thread_free(w, t);
+		thread_free(t);
 	} else if (t->detached) {
-		thread_free(w, t);
+		thread_free(t);
 	}
 }
 
@@ -294,17 +272,17 @@ int green_do_green_join(struct green *t)
 
 	if (t == self)
 		return -EDEADLK;
-	if (!t || t->detached || t->joiner || t == w->main)
+	if (!t || t->detached || t->joiner || t == green_rt.main)
 		return -EINVAL;
 	if (green_cancel_point(self))
 		return -ECANCELED;
 	if (t->state == STATE_DONE) {
 		err = green_exit_status(t);
-		thread_free(w, t);
+		thread_free(t);
 		return err;
 	}
 	if (self->deadline) {
-		err = green_timer_add(w, self, self->deadline);
+		err = green_timer_add(self, self->deadline);
 		if (err)
 			return err;
 	}
@@ -323,15 +301,15 @@ int green_do_green_detach(struct green *t)
 		return -EINVAL;
 	t->detached = true;
 	if (t->state == STATE_DONE)
-		thread_free(green_worker, t);
+		thread_free(t);
 	return 0;
 }
 
 int green_do_green_stats(struct green_stats *s);
 int green_do_green_stats(struct green_stats *s)
 {
-	*s = green_worker->stats;
-	s->backend = green_worker->backend->name;
+	*s = green_rt.stats;
+	s->backend = green_rt.backend->name;
 	return 0;
 }
 
@@ -341,83 +319,96 @@ static void set_defaults(struct green_options *opt)
 {
 	if (!opt->max_stack)
 		opt->max_stack = DEFAULT_MAX_STACK;
+	if (!opt->workers)
+		opt->workers = 1;
 	if (!opt->arena_size)
 		opt->arena_size = DEFAULT_ARENA;
 }
 
-static int worker_init(struct green_worker *w, const struct green_options *opt)
+static int runtime_init(const struct green_options *opt)
 {
 	int err;
 
-	memset(w, 0, sizeof(*w));
+	memset(&green_rt, 0, sizeof(green_rt));
 	green_refusals_clear();
-	w->runq_tail = &w->runq_head;
 	if (opt)
-		w->opt = *opt;
-	set_defaults(&w->opt);
-	if (w->opt.max_stack > GREEN_LARGEST_STACK)
+		green_rt.opt = *opt;
+	set_defaults(&green_rt.opt);
+	if (green_rt.opt.max_stack > GREEN_LARGEST_STACK ||
+	    green_rt.opt.workers > GREEN_MAX_WORKERS)
 		return -EINVAL;
-	err = green_debug_parse(&w->debug, getenv("GREEN_DEBUG"));
+	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));
 	if (err)
 		return err;
 	err = green_maps_init();
 	if (err)
 		return err;
-	err = green_fault_init();
+	err = green_workers_init(green_rt.opt.workers);
 	if (err)
 		return err;
-	err = green_stacks_init(w);
+	err = green_fault_init();
+	if (err)
+		goto err_workers;
+	err = green_stacks_init();
 	if (err)
 		goto err_fault;
-	err = green_uring_init(w);
+	err = green_uring_init();
 	if (err)
 		goto err_stacks;
-	w->after = w->debug.move_call;
-	w->crossover = green_calibrate(w);
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		green_rt.worker[i].after = green_rt.debug.move_call;
+	green_rt.crossover = green_calibrate();
 	return 0;
 
 err_stacks:
-	green_stacks_exit(w);
+	green_stacks_exit();
 err_fault:
 	green_fault_exit();
+err_workers:
+	green_workers_exit();
 	return err;
 }
 
-static void worker_exit(struct green_worker *w)
+static void runtime_exit(void)
 {
 	/* First the ring: the kernel may still write into what is freed next. */
-	green_uring_exit(w);
-	while (w->all) {
-		green_defers_free(w->all);
-		green_segments_free(w, w->all);
-		free(w->all->slot);
-		thread_free(w, w->all);
+	green_uring_exit();
+	while (green_rt.all) {
+		green_defers_free(green_rt.all);
+		green_segments_free(green_rt.all);
+		free(green_rt.all->slot);
+		thread_free(green_rt.all);
 	}
-	free(w->timers);
-	green_sites_free(w);
-	green_stacks_exit(w);
+	free(green_rt.timers);
+	green_stacks_exit();
 	green_fault_exit();
+	green_workers_exit();
 }
 
 int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg)
 {
 	static const struct green_attr attr = { .name = "main" };
-	struct green_worker w;
-	int err;
+	static atomic_flag running = ATOMIC_FLAG_INIT;
+	struct green_worker *w;
+	int ret;
 
-	if (green_worker)
+	if (atomic_flag_test_and_set(&running))
 		return -EBUSY;
-	err = worker_init(&w, opt);
-	if (err)
-		return err;
-	green_worker = &w;
+	ret = runtime_init(opt);
+	if (ret)
+		goto out;
+	w = &green_rt.worker[0];
+	green_worker = w;
+	green_signal_stack(w);
 	/* What it returns comes to green_do_thread_exit(); the others' is noise. */
-	w.main = thread_new(&w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
-	if (w.main)
-		green_worker_enter(&w);
-	else
-		w.main_ret = -ENOMEM;
+	green_rt.main = thread_new(w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
+	ret = green_rt.main ? green_workers_run() : -ENOMEM;
+	if (!ret)
+		ret = green_rt.main_ret;
+	green_signal_stack_exit(w);
 	green_worker = NULL;
-	worker_exit(&w);
-	return w.main_ret;
+	runtime_exit();
+out:
+	atomic_flag_clear(&running);
+	return ret;
 }

@@ -65,40 +65,40 @@ size_t green_stack_bytes(const struct green *t)
 }
 
 /* Spares but one go back, and that one too if @all. */
-static void trim(struct green_worker *w, struct green *t, bool all)
+static void trim(struct green *t, bool all)
 {
 	struct green_slot *s, *next;
 
 	for (s = t->spare; s; s = next) {
 		next = s->next;
 		/* Debugging: what still points there is to be seen. */
-		if (w->debug.seal && !w->backend->seal(s->lo, s->hi - s->lo))
+		if (green_rt.debug.seal && !green_rt.backend->seal(s->lo, s->hi - s->lo))
 			s->sealed = true;
 		else if (!all && !next)
 			break;
-		green_slot_put(w, s);
+		green_slot_put(s);
 	}
 	t->spare = s;
 }
 
-static struct green_slot *take_slot(struct green_worker *w, struct green *t, size_t size)
+static struct green_slot *take_slot(struct green *t, size_t size)
 {
 	struct green_slot *s;
 
-	trim(w, t, false);
+	trim(t, false);
 	s = t->spare;
 	if (s && s->hi - s->lo >= size && s->hi <= t->lo) {
 		t->spare = NULL;
 		return s;
 	}
-	return green_slot_get(w, size + GREEN_PAGE, false, t->lo);
+	return green_slot_get(size + GREEN_PAGE, false, t->lo);
 }
 
 /*
  * The thread is in green_stack_morestack(). Returns 0; -ENOSPC at max_stack,
  * -ENOMEM.
  */
-int green_segment_begin(struct green_worker *w, struct green *t, size_t need)
+int green_segment_begin(struct green *t, size_t need)
 {
 	const struct green_entry *e = (const void *)(t->sp + sizeof(struct green_saved));
 	bool varargs = e->taken >> ENTRY_VARARGS & 1;
@@ -108,9 +108,9 @@ int green_segment_begin(struct green_worker *w, struct green *t, size_t need)
 	struct green_slot *slot;
 	struct green_segment *s;
 
-	if (green_stack_bytes(t) + size > w->opt.max_stack)
+	if (green_stack_bytes(t) + size > green_rt.opt.max_stack)
 		return -ENOSPC;
-	slot = take_slot(w, t, size);
+	slot = take_slot(t, size);
 	if (!slot)
 		return -ENOMEM;
 	s = (void *)(slot->hi - sizeof(*s));
@@ -125,16 +125,16 @@ int green_segment_begin(struct green_worker *w, struct green *t, size_t need)
 	t->sp = top - (ret - t->sp);
 	t->segment = s;
 	green_stack_set(t, slot);
-	w->stats.segments++;
+	green_rt.stats.segments++;
 	return 0;
 }
 
 /* Give up the newest segment, with all frames on it. */
-static void drop(struct green_worker *w, struct green *t)
+static void drop(struct green *t)
 {
 	const struct green_segment s = *t->segment;
 
-	green_slot_put(w, t->slot);
+	green_slot_put(t->slot);
 	t->lo = s.lo;
 	t->hi = s.hi;
 	t->limit = s.limit;
@@ -143,16 +143,16 @@ static void drop(struct green_worker *w, struct green *t)
 }
 
 /* The frames below @addr, which lies on the stack, are given up. */
-void green_segments_drop(struct green_worker *w, struct green *t, uintptr_t addr)
+void green_segments_drop(struct green *t, uintptr_t addr)
 {
 	while (t->segment && (addr < t->lo || addr >= t->hi))
-		drop(w, t);
+		drop(t);
 }
 
 /* The thread has ended. */
-void green_segments_free(struct green_worker *w, struct green *t)
+void green_segments_free(struct green *t)
 {
 	while (t->segment)
-		drop(w, t);
-	trim(w, t, true);
+		drop(t);
+	trim(t, true);
 }

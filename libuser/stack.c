@@ -15,8 +15,8 @@
 #define MAX_ORDER	40
 
 /*
- * The runtime's own stack is the arena's lowest part: an unwinder that comes
- * from there to a green stack must see addresses rise, or gdb gives up.
+ * The runtime's own stacks, one a worker, are the arena's lowest part: an unwinder
+ * that comes from there to a green stack must see addresses rise, or gdb gives up.
  */
 #define RUNTIME_STACK	(256UL << 10)
 
@@ -36,7 +36,7 @@ struct free_list {
 
 /* The process's arena; slots are cut from its end downwards, to be below older ones. */
 static struct {
-	uintptr_t base, brk;
+	uintptr_t base, floor, brk;
 	struct free_list warm[MAX_ORDER + 1];
 	struct free_list cold[MAX_ORDER + 1];
 } arena;
@@ -67,27 +67,31 @@ static struct green_slot *list_get(struct free_list *l, uintptr_t below)
 	return s;
 }
 
-int green_stacks_init(struct green_worker *w)
+int green_stacks_init(void)
 {
 	int i, err = -ENODEV;
 
-	if (!w->debug.user_backend) {
-		w->backend = &green_backend_module;
-		err = w->backend->open(w->opt.arena_size, &arena.base);
+	if (!green_rt.debug.user_backend) {
+		green_rt.backend = &green_backend_module;
+		err = green_rt.backend->open(green_rt.opt.arena_size, &arena.base);
 	}
 	if (err == -ENODEV) {
-		w->backend = &green_backend_user;
-		err = w->backend->open(w->opt.arena_size, &arena.base);
+		green_rt.backend = &green_backend_user;
+		err = green_rt.backend->open(green_rt.opt.arena_size, &arena.base);
 	}
 	if (err)
 		return err;
-	w->sp = arena.base + RUNTIME_STACK;
-	err = w->backend->seal(arena.base, GREEN_PAGE);
+	arena.floor = arena.base;
+	for (i = 0; i < (int)green_rt.nr_workers && !err; i++) {
+		err = green_rt.backend->seal(arena.floor, GREEN_PAGE);
+		arena.floor += RUNTIME_STACK;
+		green_rt.worker[i].sp = arena.floor;
+	}
 	if (err) {
-		w->backend->close();
+		green_rt.backend->close();
 		return err;
 	}
-	arena.brk = arena.base + w->opt.arena_size;
+	arena.brk = arena.base + green_rt.opt.arena_size;
 	for (i = 0; i <= MAX_ORDER; i++) {
 		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };
 		arena.cold[i] = (struct free_list){ .tail = &arena.cold[i].head };
@@ -99,7 +103,7 @@ int green_stacks_init(struct green_worker *w)
  * Slots of abandoned threads are not in a list: their memory goes with the
  * arena, their descriptors with the threads (see worker_exit()).
  */
-void green_stacks_exit(struct green_worker *w)
+void green_stacks_exit(void)
 {
 	struct green_slot *s;
 	int i;
@@ -110,7 +114,7 @@ void green_stacks_exit(struct green_worker *w)
 		while ((s = list_get(&arena.cold[i], UINTPTR_MAX)))
 			free(s);
 	}
-	w->backend->close();
+	green_rt.backend->close();
 }
 
 static unsigned int order_of(size_t size)
@@ -127,17 +131,17 @@ static unsigned int order_of(size_t size)
  * that is all that over-aligned locals need: both ends of a move agree modulo
  * the page size.
  */
-static struct green_slot *slot_carve(struct green_worker *w, unsigned int order)
+static struct green_slot *slot_carve(unsigned int order)
 {
 	size_t size = 1UL << order;
 	struct green_slot *s;
 
-	if (arena.brk - w->sp < size)
+	if (arena.brk - arena.floor < size)
 		return NULL;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	if (w->backend->seal(arena.brk - size, GREEN_PAGE)) {
+	if (green_rt.backend->seal(arena.brk - size, GREEN_PAGE)) {
 		free(s);
 		return NULL;
 	}
@@ -152,31 +156,31 @@ static struct green_slot *slot_carve(struct green_worker *w, unsigned int order)
  * Debugging: a stack that moves to and fro between two slots would make each
  * address that was missed right again with every other move.
  */
-static bool many_slots(const struct green_worker *w)
+static bool many_slots(void)
 {
-	return w->debug.move_entry || w->debug.move_call;
+	return green_rt.debug.move_entry || green_rt.debug.move_call;
 }
 
-struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold,
+struct green_slot *green_slot_get(size_t size, bool cold,
 				  uintptr_t below)
 {
 	unsigned int order = order_of(size);
 	struct green_slot *s = NULL;
 
-	if (size > w->opt.max_stack)
+	if (size > green_rt.opt.max_stack)
 		return NULL;
 	if (!cold)
 		s = list_get(&arena.warm[order], below);
-	if (!s && (!many_slots(w) || arena.cold[order].nr >= DEBUG_SLOTS))
+	if (!s && (!many_slots() || arena.cold[order].nr >= DEBUG_SLOTS))
 		s = list_get(&arena.cold[order], below);
 	if (!s)
-		s = slot_carve(w, order);
+		s = slot_carve(order);
 	if (!s)
 		s = list_get(&arena.cold[order], below);
 	if (!s)
 		return NULL;
 	if (s->sealed) {
-		if (w->backend->reset(s->lo, s->hi - s->lo)) {
+		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
 			list_put(&arena.cold[order], s);
 			return NULL;
 		}
@@ -185,7 +189,7 @@ struct green_slot *green_slot_get(struct green_worker *w, size_t size, bool cold
 	return s;
 }
 
-void green_slot_put(struct green_worker *w, struct green_slot *s)
+void green_slot_put(struct green_slot *s)
 {
 	if (s->sealed) {
 		list_put(&arena.cold[s->order], s);
@@ -196,7 +200,7 @@ void green_slot_put(struct green_worker *w, struct green_slot *s)
 		return;
 	}
 	/* If the pages cannot be given back now, the slot stays warm. */
-	if (w->backend->seal(s->lo, s->hi - s->lo)) {
+	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
 		list_put(&arena.warm[s->order], s);
 		return;
 	}
@@ -211,6 +215,6 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 	t->hi = slot->hi;
 	t->limit = slot->lo + GREEN_SLACK;
 	/* Debugging: every entry check is to call green_stack_grow(). */
-	if (green_worker->debug.move_entry)
+	if (green_rt.debug.move_entry)
 		t->limit = UINTPTR_MAX;
 }

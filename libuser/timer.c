@@ -8,70 +8,70 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void place(struct green_worker *w, unsigned int i, struct green *t)
+static void place(unsigned int i, struct green *t)
 {
-	w->timers[i] = t;
+	green_rt.timers[i] = t;
 	t->timer = (int)i;
 }
 
-static void sift_up(struct green_worker *w, unsigned int i, struct green *t)
+static void sift_up(unsigned int i, struct green *t)
 {
 	while (i) {
 		unsigned int up = (i - 1) / 2;
 
-		if (w->timers[up]->wake_at <= t->wake_at)
+		if (green_rt.timers[up]->wake_at <= t->wake_at)
 			break;
-		place(w, i, w->timers[up]);
+		place(i, green_rt.timers[up]);
 		i = up;
 	}
-	place(w, i, t);
+	place(i, t);
 }
 
-static void sift_down(struct green_worker *w, unsigned int i, struct green *t)
+static void sift_down(unsigned int i, struct green *t)
 {
 	for (;;) {
 		unsigned int down = 2 * i + 1;
 
-		if (down >= w->nr_timers)
+		if (down >= green_rt.nr_timers)
 			break;
-		if (down + 1 < w->nr_timers &&
-		    w->timers[down + 1]->wake_at < w->timers[down]->wake_at)
+		if (down + 1 < green_rt.nr_timers &&
+		    green_rt.timers[down + 1]->wake_at < green_rt.timers[down]->wake_at)
 			down++;
-		if (t->wake_at <= w->timers[down]->wake_at)
+		if (t->wake_at <= green_rt.timers[down]->wake_at)
 			break;
-		place(w, i, w->timers[down]);
+		place(i, green_rt.timers[down]);
 		i = down;
 	}
-	place(w, i, t);
+	place(i, t);
 }
 
-static int grow(struct green_worker *w)
+static int grow(void)
 {
-	unsigned int max = w->max_timers ? 2 * w->max_timers : 64;
-	struct green **heap = realloc(w->timers, max * sizeof(*heap));
+	unsigned int max = green_rt.max_timers ? 2 * green_rt.max_timers : 64;
+	struct green **heap = realloc(green_rt.timers, max * sizeof(*heap));
 
 	if (!heap)
 		return -ENOMEM;
-	w->timers = heap;
-	w->max_timers = max;
+	green_rt.timers = heap;
+	green_rt.max_timers = max;
 	return 0;
 }
 
-int green_timer_add(struct green_worker *w, struct green *t, uint64_t at)
+int green_timer_add(struct green *t, uint64_t at)
 {
-	if (w->nr_timers == w->max_timers) {
-		int err = grow(w);
+	if (green_rt.nr_timers == green_rt.max_timers) {
+		int err = grow();
 
 		if (err)
 			return err;
 	}
 	t->wake_at = at;
 	t->timed_out = false;
-	sift_up(w, w->nr_timers++, t);
+	sift_up(green_rt.nr_timers++, t);
 	return 0;
 }
 
-void green_timer_del(struct green_worker *w, struct green *t)
+void green_timer_del(struct green *t)
 {
 	unsigned int i = (unsigned int)t->timer;
 	struct green *last;
@@ -79,26 +79,26 @@ void green_timer_del(struct green_worker *w, struct green *t)
 	if (t->timer < 0)
 		return;
 	t->timer = -1;
-	last = w->timers[--w->nr_timers];
+	last = green_rt.timers[--green_rt.nr_timers];
 	if (last == t)
 		return;
 	/* One of the two moves it, the other finds it in place. */
-	sift_down(w, i, last);
-	sift_up(w, (unsigned int)last->timer, last);
+	sift_down(i, last);
+	sift_up((unsigned int)last->timer, last);
 }
 
-struct green *green_timer_pop(struct green_worker *w, uint64_t now)
+struct green *green_timer_pop(uint64_t now)
 {
 	struct green *t;
 
-	if (!w->nr_timers || w->timers[0]->wake_at > now)
+	if (!green_rt.nr_timers || green_rt.timers[0]->wake_at > now)
 		return NULL;
-	t = w->timers[0];
-	green_timer_del(w, t);
+	t = green_rt.timers[0];
+	green_timer_del(t);
 	return t;
 }
 
-uint64_t green_timer_next(const struct green_worker *w)
+uint64_t green_timer_next(void)
 {
-	return w->nr_timers ? w->timers[0]->wake_at : 0;
+	return green_rt.nr_timers ? green_rt.timers[0]->wake_at : 0;
 }
