@@ -69,7 +69,6 @@
  */
 #define GREEN_SLACK	8192UL
 
-/* The barrier's inline test tells addresses apart by what is above 32 bits. */
 #define GREEN_LARGEST_STACK	(2UL << 30)
 
 /* What enter.S pushes on a green stack; the thread's sp points at it. */

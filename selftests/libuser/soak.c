@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <green.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,11 @@ static void sleeps(struct job *j)
 	j->want = 10;
 }
 
+static NOINLINE pthread_t this_thread(void)
+{
+	return pthread_self();
+}
+
 /* The word is of the OS thread that this is now, before and after. */
 static void own_variables(struct job *j)
 {
@@ -104,8 +110,13 @@ static void own_variables(struct job *j)
 		green_yield();
 		scratch = i;
 		j->sum += scratch == i;
+		/* A green thread's errno is that of its OS thread; nobody sets it here. */
+		errno = 1000 + (int)i;
+		j->sum += errno == 1000 + (int)i;
+		green_yield();
+		j->sum += pthread_equal(pthread_self(), this_thread()) != 0;
 	}
-	j->want = 20;
+	j->want = 40;
 }
 
 static void writer(void *arg)

@@ -23,6 +23,14 @@ static bool isMemberOfThreadLocal(const Value *V) {
          isThreadLocalAddress(G->getPointerOperand());
 }
 
+// The C library declares these const, and the optimizer keeps what they return.
+static bool isOfThread(const Value *V) {
+  auto *CI = dyn_cast<CallInst>(V);
+  const Function *G = CI ? CI->getCalledFunction() : nullptr;
+  return G && CI->arg_empty() && (G->getName() == "__errno_location" ||
+                                  G->getName() == "pthread_self");
+}
+
 static void recompute(Function &F, bool (*Which)(const Value *)) {
   SmallVector<Instruction *, 8> Found;
   for (Instruction &I : instructions(F))
@@ -60,6 +68,7 @@ static bool isDirect(const Instruction &Address) {
 static void settle(Function &F) {
   recompute(F, isMemberOfThreadLocal);
   recompute(F, isThreadLocalAddress);
+  recompute(F, isOfThread);
   SmallVector<Instruction *, 8> Wanted;
   for (Instruction &I : instructions(F))
     if (isThreadLocalAddress(&I) && !isDirect(I))
