@@ -92,7 +92,8 @@ install: libuser greencc	## install libgreen and greencc in DESTDIR/PREFIX
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include include/green*.h
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(LIBGREEN)
 	$(Q)install -D -t $(DESTDIR)$(PREFIX)/lib/green \
-		$(addprefix $(OUT)/greencc/,greencc greenpass.so greenmap)
+		$(addprefix $(OUT)/greencc/,greencc greenpass.so greenmap greenshared.o \
+		libgreenstubs.a)
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin
 	$(Q)ln -sf ../lib/green/greencc $(DESTDIR)$(PREFIX)/bin
 

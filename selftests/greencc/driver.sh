@@ -19,10 +19,7 @@ refuses() {
 
 echo '#define N 3' >n.h
 printf '#include "n.h"\nint f(void);\nint f(void) { return N; }\n' >f.c
-for name in stack_grow stack_morestack stack_morestack_none stack_morestack_frame \
-	stack_morestack_varargs; do
-	printf 'void green_%s(void);\nvoid green_%s(void) { }\n' $name $name
-done >g.c
+printf 'void g(void);\nvoid g(void) { }\n' >g.c
 printf 'int f(void);\nint main(void) { return f() - 3; }\n' >main.c
 printf '.globl h\nh: ret\n.section .note.GNU-stack,"",@progbits\n' >h.s
 printf 'int broken(\n' >broken.c

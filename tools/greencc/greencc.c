@@ -616,6 +616,31 @@ static int compile_only(void)
 	return 0;
 }
 
+static bool is_option(const char *a)
+{
+	for (size_t i = 0; i < opt.all.n; i++)
+		if (!strcmp(opt.all.v[i], a))
+			return true;
+	return false;
+}
+
+/*
+ * A shared library registers its maps, and a program that may load some lets them
+ * find libgreen. Programs without libgreen run as if clang had compiled them.
+ */
+static void link_options(struct list *cmd)
+{
+	if (is_option("-r") || is_option("-nostdlib"))
+		return;
+	if (is_option("-shared"))
+		push(cmd, format("%s/greenshared.o", opt.dir));
+	else if (!is_option("-static") && !is_option("-static-pie") &&
+		 !is_option("-fuse-ld=gold"))
+		push(cmd, "-Wl,--export-dynamic-symbol=green_*");
+	/* Last: what libgreen has is not taken from there. */
+	push(cmd, format("%s/libgreenstubs.a", opt.dir));
+}
+
 /* Each C file is replaced by its object, in its place among the others. */
 static int compile_and_link(void)
 {
@@ -640,6 +665,7 @@ static int compile_and_link(void)
 		push(&cmd, object);
 		free(object);
 	}
+	link_options(&cmd);
 	push(&cmd, "-Wno-unused-command-line-argument");
 	if (opt.output) {
 		push(&cmd, "-o");
@@ -654,6 +680,8 @@ static int clang_alone(void)
 
 	push(&cmd, opt.clang);
 	push_all(&cmd, &opt.all);
+	if (opt.other_inputs && !opt.stop_early && !opt.compile_only && !opt.to_assembly)
+		link_options(&cmd);
 	return run(&cmd, NULL);
 }
 

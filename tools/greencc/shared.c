@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * greencc links this into shared libraries: their maps are registered while they
+ * are loaded, if the program has libgreen.
+ */
+#include <green_ptrmap.h>
+
+extern const char __start_green_maps[] __attribute__((weak, visibility("hidden")));
+extern const char __stop_green_maps[] __attribute__((weak, visibility("hidden")));
+
+#pragma weak green_ptrmap_register
+#pragma weak green_ptrmap_unregister
+
+static const struct green_ptrmap_set set = { __start_green_maps, __stop_green_maps };
+
+static void __attribute__((constructor)) loaded(void)
+{
+	/* Without memory its frames stay where they are. */
+	if (set.start && green_ptrmap_register)
+		green_ptrmap_register(&set);
+}
+
+static void __attribute__((destructor)) unloaded(void)
+{
+	if (set.start && green_ptrmap_unregister)
+		green_ptrmap_unregister(&set);
+}

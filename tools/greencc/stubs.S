@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What compiled code calls, for programs without libgreen: greencc links this
+ * behind everything else. All is weak, so libgreen's are taken wherever they are,
+ * those of the program before those of a library that it loads.
+ *
+ * On an ordinary stack the word at %fs:0x70 is 0, and nothing is to be done. If it
+ * is not, there is a libgreen that cannot be reached from here.
+ */
+	.macro	STUB name
+	.weak	\name
+	.type	\name, @function
+\name:
+	.endm
+
+	.text
+	STUB	green_stack_grow
+	STUB	green_stack_morestack
+	STUB	green_stack_morestack_none
+	STUB	green_stack_morestack_frame
+	STUB	green_stack_morestack_varargs
+	STUB	green_escape
+	STUB	green_escape_to
+	STUB	green_escape_copy
+	STUB	green_escape_copy_to
+	STUB	green_escape_lend
+	STUB	green_escape_end
+	.cfi_startproc
+	cmpq	$0, %fs:0x70
+	jne	1f
+	ret
+	/* write(2, message, sizeof(message)); abort() would need a library. */
+1:	movl	$1, %eax
+	movl	$2, %edi
+	leaq	.Lmessage(%rip), %rsi
+	movl	$.Lmessage_end - .Lmessage, %edx
+	syscall
+	ud2
+	.cfi_endproc
+
+	.section .rodata.str1.1, "aMS", @progbits, 1
+.Lmessage:
+	.ascii	"green: a library does not find libgreen: link the program by greencc, "
+	.ascii	"or with -rdynamic\n"
+.Lmessage_end:
+	.byte	0
+
+	.section .tdata, "awT", @progbits
+	.p2align 3
+	.weak	green_escape_low
+	.type	green_escape_low, @object
+	.size	green_escape_low, 8
+green_escape_low:
+	.quad	-1
+
+	.section .note.GNU-stack, "", @progbits
