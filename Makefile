@@ -20,7 +20,7 @@ export LIBGREEN := $(OUT)/libuser/libgreen.a
 all: libuser greencc httpd modules	## build everything
 
 help:		## list the targets
-	@sed -nE 's/^([a-z_-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z0-9_-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup:		## install missing packages, fetch the kernels (once)
 	$(Q)tools/setup/run
@@ -61,6 +61,13 @@ test-vm: selftests modules	## run the tests in a virtual machine of each kernel
 test-real: libuser greencc	## run unchanged real code and csmith under forced moves
 	$(Q)tools/setup/run real
 	$(Q)selftests/real/run.sh
+
+test-llvm19: libuser	## build greencc with LLVM 19 and test that: its own tests, and csmith
+	$(Q)tools/setup/run llvm19
+	$(Q)$(MAKE) $(S) -C tools/greencc OUT=$(OUT)/greencc-19 LLVM=19
+	$(Q)GREENCC=$(OUT)/greencc-19/greencc CLANG=clang-19 selftests/run.sh greencc llvm19 \
+		$(CURDIR)/selftests/greencc/run.sh
+	$(Q)GREENCC=$(OUT)/greencc-19/greencc CLANG=clang-19 selftests/real/csmith.sh 10 1
 
 demo: all	## show it all in a virtual machine
 	$(Q)tools/demo/run vm
@@ -105,6 +112,6 @@ modules_install: kmod-host	## build and install green.ko for this machine's kern
 clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
-.PHONY: test-soak all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
+.PHONY: test-soak test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
 .PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-maps check-style
 .PHONY: install modules_install clean

@@ -701,7 +701,7 @@ int main(int argc, char **argv)
 {
 	struct list args = { 0 };
 
-	opt.clang = getenv("GREENCC_CLANG") ? getenv("GREENCC_CLANG") : "clang-22";
+	opt.clang = getenv("GREENCC_CLANG") ? getenv("GREENCC_CLANG") : DEFAULT_CLANG;
 	find_own_directory();
 	for (int i = 1; i < argc; i++)
 		expand(&args, argv[i], 0);

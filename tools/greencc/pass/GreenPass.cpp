@@ -6,7 +6,11 @@
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Passes/PassBuilder.h"
+#if LLVM_VERSION_MAJOR >= 22
 #include "llvm/Plugins/PassPlugin.h"
+#else
+#include "llvm/Passes/PassPlugin.h"
+#endif
 #include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm;
@@ -193,9 +197,9 @@ private:
 extern "C" __attribute__((visibility("default"))) PassPluginLibraryInfo llvmGetPassPluginInfo() {
   return {LLVM_PLUGIN_API_VERSION, "greenpass", LLVM_VERSION_STRING,
           [](PassBuilder &PB) {
-            PB.registerOptimizerLastEPCallback(
-                [](ModulePassManager &MPM, OptimizationLevel, ThinOrFullLTOPhase) {
-                  MPM.addPass(greenpass::GreenPass());
-                });
+            // LLVM 20 added the phase.
+            PB.registerOptimizerLastEPCallback([](ModulePassManager &MPM, auto...) {
+              MPM.addPass(greenpass::GreenPass());
+            });
           }};
 }

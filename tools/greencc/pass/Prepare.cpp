@@ -78,11 +78,19 @@ static bool keepsAddress(const Instruction &I, const DenseSet<const Value *> &In
   return true;
 }
 
+static bool isAddressAsInteger(const Instruction &I) {
+#if LLVM_VERSION_MAJOR >= 22
+  if (isa<PtrToAddrInst>(I))
+    return true;
+#endif
+  return isa<PtrToIntInst>(I);
+}
+
 DenseSet<const Value *> addressIntegers(const Function &F) {
   DenseSet<const Value *> Ints;
   SmallVector<const Instruction *, 16> Work;
   for (const Instruction &I : instructions(F))
-    if (isa<PtrToIntInst>(I) || isa<PtrToAddrInst>(I)) {
+    if (isAddressAsInteger(I)) {
       Ints.insert(&I);
       Work.push_back(&I);
     }

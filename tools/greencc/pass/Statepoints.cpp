@@ -160,7 +160,11 @@ static AttributeList wrappedAttributes(const CallInst &CI, AttributeList Base) {
     AttrBuilder B(C, CI.getAttributes().getParamAttrs(I));
     B.removeAttribute(Attribute::StructRet);
     B.removeAttribute(Attribute::Returned);
+#if LLVM_VERSION_MAJOR >= 21
     B.removeAttribute(Attribute::Captures);
+#else
+    B.removeAttribute(Attribute::NoCapture);
+#endif
     Base = Base.addParamAttributes(C, GCStatepointInst::CallArgsBeginPos + I, B);
   }
   return Base;
