@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Ends of the road: a stack that is full. Signals are handled on an alternate
- * stack, because a green stack may have no room for a signal frame.
+ * Ends of the road: a stack that is full, and faults, of which a report says which
+ * green thread it was and where. Signals are handled on an alternate stack, because
+ * a green stack may have no room for a signal frame.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -16,9 +17,22 @@
 
 #define ALT_SIZE (64UL << 10)
 
-static struct {
-	struct sigaction old;
-} fault;
+#define MAX_FRAMES 64
+
+/* Those that an instruction raises. */
+static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+#define NR_SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+static struct sigaction old_action[NR_SIGNALS];
+
+static unsigned int signal_index(int sig)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SIGNALS - 1 && signals[i] != sig; i++)
+		;
+	return i;
+}
 
 /* One write, from memory: this may be a signal handler. */
 _Noreturn void green_die(const struct green *t, const char *fmt, ...)
@@ -43,21 +57,99 @@ _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 	abort();
 }
 
-/* A touch of the running thread's sealed page is an overflow; the rest is not ours. */
-static void on_fault(int sig, siginfo_t *si, void *uc)
+/* ---- what a fault was ---------------------------------------------------- */
+
+/* Whose page it was, if it is one of stacks. */
+static const char *place(const struct green *t, uintptr_t addr)
 {
+	if (addr < GREEN_PAGE)
+		return "a null pointer";
+	if (green_on_stack(t, addr))
+		return "its own stack";
+	if (green_in_arena(addr))
+		return "a stack that is another's, or was left by a move";
+	return "no stack";
+}
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n > (int)sizeof(line) - 1)
+		n = sizeof(line) - 1;
+	if (write(STDERR_FILENO, line, n) < 0)
+		_exit(134);
+}
+
+static void say_frame(unsigned int nr, const void *pc)
+{
+	struct green_map m;
+	char name[64];
+
+	/* A return address may be behind the function's end. */
+	if (green_map_find((const char *)pc - (nr > 0), &m)) {
+		say("green: #%u %s+0x%zx\n", nr, m.name,
+		    (size_t)((const char *)pc - m.start));
+		return;
+	}
+	green_symbol(pc, name, sizeof(name));
+	say("green: #%u %s\n", nr, name);
+}
+
+/* Along the rbp chain, from the registers at the fault; over segments as well. */
+static void backtrace(const struct green *t, const greg_t *regs)
+{
+	uintptr_t fp = regs[REG_RBP];
+	const void *ret = (const void *)regs[REG_RIP];
+	unsigned int i;
+
+	for (i = 0; i < MAX_FRAMES && ret != green_thread_base; i++) {
+		say_frame(i, ret);
+		if (fp % 8 || !green_on_stack(t, fp) || !green_on_stack(t, fp + 8))
+			return;
+		ret = ((const void **)fp)[1];
+		if (green_is_join(ret))
+			ret = green_joined(ret, fp + 16);
+		fp = *(const uintptr_t *)fp;
+	}
+	if (i == MAX_FRAMES)
+		say("green: ...\n");
+}
+
+/*
+ * A touch of the running thread's sealed page is an overflow. Anything else is
+ * not ours, but only we know whose stack this is. It may be called in the middle
+ * of anything: it reads, and writes to stderr.
+ */
+static void on_fault(int sig, siginfo_t *si, void *context)
+{
+	const greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
 	const struct green *t = green_self();
 	uintptr_t addr = (uintptr_t)si->si_addr;
 	char name[64];
 
-	if (t && addr < t->lo && addr >= t->lo - GREEN_PAGE) {
-		green_symbol((void *)((ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP],
-			     name, sizeof(name));
+	if (t && sig == SIGSEGV && addr < t->lo && addr >= t->lo - GREEN_PAGE) {
+		green_symbol((void *)regs[REG_RIP], name, sizeof(name));
 		green_die(t, "stack overflow in %s: %zu bytes are full", name,
 			  (size_t)(t->hi - t->lo));
 	}
+	if (t && si->si_code > 0 && green_on_stack(t, regs[REG_RSP])) {
+		say("green: thread %llu (%s): %s at %p, %s\n", (unsigned long long)t->id,
+		    t->name ? t->name : "unnamed", strsignal(sig), si->si_addr,
+		    place(t, addr));
+		backtrace(t, regs);
+	}
 	/* Whoever was here before; by default the fault happens again and kills. */
-	sigaction(sig, &fault.old, NULL);
+	sigaction(sig, &old_action[signal_index(sig)], NULL);
+	/* What was sent does not happen again by itself. */
+	if (si->si_code <= 0)
+		raise(sig);
 }
 
 int green_fault_init(void)
@@ -66,14 +158,20 @@ int green_fault_init(void)
 		.sa_sigaction = on_fault,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
 	};
+	unsigned int i;
 
 	sigemptyset(&sa.sa_mask);
-	return sigaction(SIGSEGV, &sa, &fault.old) ? -errno : 0;
+	for (i = 0; i < NR_SIGNALS; i++)
+		sigaction(signals[i], &sa, &old_action[i]);
+	return 0;
 }
 
 void green_fault_exit(void)
 {
-	sigaction(SIGSEGV, &fault.old, NULL);
+	unsigned int i;
+
+	for (i = 0; i < NR_SIGNALS; i++)
+		sigaction(signals[i], &old_action[i], NULL);
 }
 
 /* Each OS thread has its own; without memory it does without. */

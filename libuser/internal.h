@@ -354,6 +354,7 @@ void green_stacks_exit(void);
 struct green_slot *green_slot_get(size_t size, bool cold,
 				  uintptr_t below);
 void green_slot_put(struct green_slot *slot);
+bool green_in_arena(uintptr_t addr);
 void green_stack_set(struct green *t, struct green_slot *slot);
 
 /* segment.c */

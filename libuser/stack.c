@@ -117,6 +117,11 @@ void green_stacks_exit(void)
 	green_rt.backend->close();
 }
 
+bool green_in_arena(uintptr_t addr)
+{
+	return addr >= arena.base && addr < arena.base + green_rt.opt.arena_size;
+}
+
 static unsigned int order_of(size_t size)
 {
 	unsigned int order = MIN_ORDER;

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* What a fault on a green stack says, and how the process ends. Built by greencc. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <green.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define NOINLINE __attribute__((noinline))
+
+static char said[4096];
+
+static void (*victim)(void *);
+
+static int start(void *attr)
+{
+	return green_join(green_go_opt(attr, victim, NULL));
+}
+
+/* What a child prints that runs fn, and what ends it. */
+static int child(void (*setup)(void), void (*fn)(void *))
+{
+	static const struct green_attr attr = { .name = "victim" };
+	int fd[2], status;
+	size_t n = 0;
+	ssize_t got;
+	pid_t pid;
+
+	if (pipe(fd))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		dup2(fd[1], STDERR_FILENO);
+		if (setup)
+			setup();
+		victim = fn;
+		_exit(green_run(NULL, start, (void *)&attr));
+	}
+	close(fd[1]);
+	memset(said, 0, sizeof(said));
+	while ((got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
+		n += got;
+	close(fd[0]);
+	return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static int *volatile nowhere;
+static volatile int zero;
+
+static int NOINLINE leaf(int *p)
+{
+	return *p;
+}
+
+static int NOINLINE middle(int n)
+{
+	return n ? middle(n - 1) + 1 : leaf(nowhere) + 1;
+}
+
+static void reads_null(void *arg)
+{
+	green_yield();
+	zero = middle(2);
+}
+
+TEST(a_fault_in_a_leaf)
+{
+	int status = child(NULL, reads_null);
+
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	EXPECT_NE(NULL, strstr(said, "green: thread 2 (victim): Segmentation fault at (nil), "
+				     "a null pointer\n"));
+	EXPECT_NE(NULL, strstr(said, "green: #0 leaf+0x"));
+	EXPECT_NE(NULL, strstr(said, "middle+0x"));
+	EXPECT_NE(NULL, strstr(said, " reads_null+0x"));
+}
+
+static void divides(void *arg)
+{
+	static volatile int seven = 7;
+
+	zero = seven / zero;
+}
+
+TEST(a_division_by_zero)
+{
+	int status = child(NULL, divides);
+
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGFPE);
+	EXPECT_NE(NULL, strstr(said, "(victim): Floating point exception at "));
+	EXPECT_NE(NULL, strstr(said, "#0 divides+0x"));
+}
+
+/* An address that was hidden from all maps, after a move. */
+static volatile unsigned long hidden;
+
+static void NOINLINE moves(void)
+{
+	green_stack_move(green_self(), 0, NULL);
+}
+
+static void uses_old_stack(void *arg)
+{
+	volatile int local = 1;
+
+	hidden = (unsigned long)&local / 2;
+	moves();
+	*(volatile int *)(hidden * 2) = 2;
+}
+
+static void seal(void)
+{
+	setenv("GREEN_DEBUG", "seal", 1);
+}
+
+TEST(an_old_stack)
+{
+	int status = child(seal, uses_old_stack);
+
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	EXPECT_NE(NULL, strstr(said, "a stack that is another's, or was left by a move\n"));
+}
+
+static void own_handler(int sig)
+{
+	static const char text[] = "handled\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(2);
+	_exit(7);
+}
+
+static void install(void)
+{
+	signal(SIGSEGV, own_handler);
+}
+
+TEST(a_handler_of_the_program_comes_next)
+{
+	int status = child(install, reads_null);
+
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(7, WEXITSTATUS(status));
+	EXPECT_NE(NULL, strstr(said, "reads_null"));
+	EXPECT_NE(NULL, strstr(said, "handled\n"));
+}
+
+static void raises(void *arg)
+{
+	raise(SIGSEGV);
+}
+
+TEST(a_signal_that_was_sent_is_no_fault)
+{
+	int status = child(NULL, raises);
+
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	EXPECT_EQ(NULL, strstr(said, "green:"));
+}
+
+TEST_HARNESS_MAIN
