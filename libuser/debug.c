@@ -6,11 +6,15 @@
  *   move=call	move each stack in every runtime call
  *   move=entry[:N]	move the stack in one of N entry checks of mapped functions
  *   seal	make each stack that was left inaccessible; move=... does so, too
+ *   poison	fill stacks that were left, and are not sealed, with GREEN_POISON
+ *   verify	prove each moved stack again, at its new place: the same words must
+ *		be pointers, and all of them into it
  *   nomove	never move
  *   skip=N	leave out one adjustment in N: the tests must notice
  *   backend=user	do without the module, even if it is there
  *   switch=module	resume threads by the module's SWITCH, for its tracepoint
- *   trace=N	1: refusals; to stderr
+ *   trace=N	to stderr: 1: refusals and segments, 2: moves and their frames too,
+ *		3: each pointer and each defer that was looked at
  */
 #include "internal.h"
 
@@ -45,6 +49,10 @@ static int parse_one(struct green_debug *d, const char *s)
 		d->move_entry = 1;
 	else if (!strncmp(s, "move=entry:", 11))
 		return number(s + 11, &d->move_entry);
+	else if (!strcmp(s, "poison"))
+		d->poison = true;
+	else if (!strcmp(s, "verify"))
+		d->verify = true;
 	else if (!strcmp(s, "nomove"))
 		d->nomove = true;
 	else if (!strcmp(s, "backend=user"))

@@ -196,6 +196,8 @@ static int prove_record(const struct green_defer *rec, struct green_proof *p,
 	err = prove_function(rec, why, &f);
 	if (err)
 		return err;
+	green_trace(3, "  defer of %s, %u arguments, %s", f.name, rec->nr_args,
+		    on_stack ? "on the stack" : "in the heap");
 	if (rec->flags & RECORD_CLOSURE) {
 		err = prove_closure(rec, p, why);
 		if (err)

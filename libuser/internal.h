@@ -175,6 +175,8 @@ struct green {
 	struct green_slot *slot;	/* of the newest segment */
 	struct green_segment *segment;	/* ... or NULL while there is but one */
 	struct green_slot *spare;	/* slots of segments that were left */
+	unsigned int first_order;	/* of its first slot */
+	bool shrink_refused;		/* since it parked */
 
 	struct green *next;		/* in the run queue */
 	struct green *all_next, **all_link; /* in the list of all threads */
@@ -200,11 +202,15 @@ struct green {
 	struct green_escapes escapes;
 };
 
+#define GREEN_POISON 0x67		/* 'g' */
+
 struct green_debug {
 	bool move_park;			/* move each stack when it parks */
 	bool move_call;			/* ... in each runtime call */
 	unsigned int move_entry;	/* ... in one of so many entry checks */
 	bool seal;			/* a stack that was left is inaccessible */
+	bool poison;
+	bool verify;
 	bool nomove;
 	bool user_backend;
 	bool switch_module;
@@ -289,6 +295,7 @@ struct green_runtime {
 	struct green_worker *poller;	/* the one that waits in the ring */
 	unsigned int nr_idle;
 	struct green *all;
+	struct green *shrink_next;	/* whose stack is looked at next */
 	struct green *main;
 	int main_ret;
 	bool main_done;
@@ -377,6 +384,9 @@ static inline const void *green_joined(const void *ret, uintptr_t rsp)
 	return *(const void **)((const struct green_segment *)(rsp + args))->sp;
 }
 
+/* shrink.c */
+void green_shrink_some(unsigned int n);
+
 /* calibrate.c */
 /* From how many bytes on the backend's move is faster than a copy. */
 size_t green_calibrate(void);
@@ -450,6 +460,7 @@ void green_refusals_clear(void);
 void green_count_refusal(const struct green_nomove *why);
 
 /* move.c */
+int green_try_move(struct green *t, size_t size, struct green_nomove *why);
 int green_move(struct green *t, size_t size,
 	       struct green_nomove *why);
 void green_after(struct green_worker *w);
@@ -494,6 +505,10 @@ _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 
 /* debug.c */
 int green_debug_parse(struct green_debug *d, const char *s);
+static inline bool green_traces(unsigned int level)
+{
+	return green_rt.debug.trace >= level;
+}
 void green_trace(unsigned int level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

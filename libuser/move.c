@@ -117,6 +117,23 @@ static int move_pages(const struct green_proof *p,
 	return err;
 }
 
+/* Debugging: the proof of the moved stack must find the same words. */
+static void verify(struct green *t, const struct green_proof *p)
+{
+	size_t words = (p->hi - p->base) / 512 + 1;
+	struct green_nomove why;
+	struct green_proof q;
+
+	if (green_prove(t, &q, &why))
+		green_die(t, "verify: after its move it cannot be proved: %s %s",
+			  green_nomove_name(why.reason), why.function);
+	if (q.nr != p->nr || q.nr_older != p->nr_older ||
+	    memcmp(q.bits, p->bits, words * sizeof(*q.bits)))
+		green_die(t, "verify: after its move %zu words of %zu are pointers into it",
+			  q.nr, p->nr);
+	green_proof_free(&q);
+}
+
 static int commit(struct green *t, struct green_slot *slot,
 		  const struct green_proof *p, bool copy)
 {
@@ -131,6 +148,11 @@ static int commit(struct green *t, struct green_slot *slot,
 	if (err)
 		return err;
 	settle(t, slot, p, delta);
+	green_trace(2, "moved: %s %llu: %zu bytes, %zu pointers, %lx to %lx",
+		    t->name ? t->name : "thread", (unsigned long long)t->id, p->hi - p->sp,
+		    p->nr + p->nr_older, p->hi, slot->hi);
+	if (green_rt.debug.verify)
+		verify(t, p);
 	green_slot_put(old);
 	green_rt.stats.words_adjusted += p->nr;
 	green_rt.stats.moved_bytes += p->hi - p->sp;
@@ -143,9 +165,8 @@ static int commit(struct green *t, struct green_slot *slot,
 	return 0;
 }
 
-/* @size: bytes of the new slot, 0: as the old. */
-static int move(struct green *t, size_t size,
-		struct green_nomove *why)
+/* @size: bytes of the new slot, 0: as the old. A refusal is not counted. */
+int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 {
 	struct green_slot *slot;
 	struct green_proof p;
@@ -179,15 +200,14 @@ out:
 	return err;
 }
 
-int green_move(struct green *t, size_t size,
-	       struct green_nomove *why)
+int green_move(struct green *t, size_t size, struct green_nomove *why)
 {
 	struct green_nomove own;
 	int err;
 
 	if (!why)
 		why = &own;
-	err = move(t, size, why);
+	err = green_try_move(t, size, why);
 	if (err == -EBUSY)
 		green_count_refusal(why);
 	return err;
@@ -216,11 +236,11 @@ void green_after(struct green_worker *w)
  * Grow the stack by a move, or by a segment. Only a function that has not laid
  * out its frame can begin one.
  */
-static int move_or_begin(struct green *t, size_t size,
-			 uint64_t need, struct green_nomove *why)
+static int move_or_begin(struct green *t, size_t size, uint64_t need,
+			 struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)t->sp;
-	int err = move(t, size, why);
+	int err = green_try_move(t, size, why);
 
 	if (err == -EBUSY && s->pc == (uintptr_t)green_stack_morestack_return)
 		err = green_segment_begin(t, need);

@@ -41,6 +41,7 @@ static int pointer_word(struct green_proof *p, uintptr_t addr)
 	/* Below base there is nothing but what dead calls left. */
 	if (value < p->base || value >= p->hi)
 		return 0;
+	green_trace(3, "  pointer at %lx to %lx", addr, value);
 	if (addr < p->base || addr >= p->hi)
 		return older_word(p, addr);
 	green_proof_set(p, addr);
@@ -118,6 +119,15 @@ static int prove_words(struct green *t, struct green_proof *p, const struct fram
 	return 0;
 }
 
+static void trace_frame(const struct frame *f)
+{
+	struct green_map m;
+
+	if (green_traces(2) && green_map_find((const char *)f->ret - 1, &m))
+		green_trace(2, " frame %s+0x%zx, %lx to %lx", m.name,
+			    (size_t)((const char *)f->ret - m.start), f->rsp, f->rbp + 16);
+}
+
 static int prove_frame(struct green *t, struct green_proof *p, const struct frame *f,
 		       struct green_nomove *why)
 {
@@ -125,6 +135,7 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 	uint32_t i;
 	int err;
 
+	trace_frame(f);
 	if (!(s->flags & GREEN_MAP_VERIFIED)) {
 		unsigned int reason = GREEN_MAP_WHY(s->flags) == GREEN_WHY_ESCAPE ?
 				      GREEN_NOMOVE_ESCAPED : GREEN_NOMOVE_FRAME;
@@ -334,6 +345,8 @@ int green_prove(struct green *t, struct green_proof *p,
 	if (t->pins)
 		return green_refuse(why, GREEN_NOMOVE_PINNED,
 				    innermost(t));
+	green_trace(2, "proof: %s %llu", t->name ? t->name : "thread",
+		    (unsigned long long)t->id);
 	green_escape_prune(t);
 	err = proof_alloc(p, t);
 	if (err)

@@ -42,6 +42,7 @@ struct green *green_park(struct green_worker *w)
 
 	w->current = NULL;
 	t->state = STATE_PARKED;
+	t->shrink_refused = false;
 	if (green_rt.debug.move_park)
 		green_move(t, 0, NULL);
 	return t;
@@ -106,6 +107,7 @@ struct green *green_schedule(struct green_worker *w)
 
 	while (!green_rt.main_done) {
 		if (++w->ticks % POLL_TICKS == 0) {
+			green_shrink_some(1);
 			fire_timers();
 			green_uring_poll(false, 0);
 		}
@@ -196,6 +198,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 		return NULL;
 	}
 	green_stack_set(t, slot);
+	t->first_order = slot->order;
 	t->home = w;
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
@@ -217,6 +220,8 @@ static void thread_free(struct green *t)
 	*t->all_link = t->all_next;
 	if (t->all_next)
 		t->all_next->all_link = t->all_link;
+	if (green_rt.shrink_next == t)
+		green_rt.shrink_next = t->all_next;
 	free(t);
 }
 

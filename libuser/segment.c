@@ -126,6 +126,8 @@ int green_segment_begin(struct green *t, size_t need)
 	t->segment = s;
 	green_stack_set(t, slot);
 	green_rt.stats.segments++;
+	green_trace(1, "segment: %s %llu: %zu bytes", t->name ? t->name : "thread",
+		    (unsigned long long)t->id, (size_t)(t->hi - t->lo));
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MIN_ORDER	14
 #define MAX_ORDER	40
@@ -20,14 +21,17 @@
  */
 #define RUNTIME_STACK	(256UL << 10)
 
-/* Free slots of an order that may keep their pages, for quick reuse. */
+/* Free slots of an order that may keep their pages, for quick reuse, and bytes. */
 #define MAX_WARM	64
+#define MAX_WARM_BYTES	(16UL << 20)
 
 /* Slots that a search looks at. */
 #define MAX_LOOKS	64
 
 /* Free slots of an order that forced moves go through in turn. */
 #define DEBUG_SLOTS	16
+
+#define MAX_POISON	(256UL << 10)
 
 struct free_list {
 	struct green_slot *head, **tail;
@@ -194,13 +198,27 @@ struct green_slot *green_slot_get(size_t size, bool cold,
 	return s;
 }
 
+/* Debugging: what is read through a stale address is to be seen. */
+static void poison(const struct green_slot *s)
+{
+	size_t n = s->hi - s->lo;
+
+	/* Of a large one the end, where frames are. */
+	if (n > MAX_POISON)
+		n = MAX_POISON;
+	memset((void *)(s->hi - n), GREEN_POISON, n);
+}
+
 void green_slot_put(struct green_slot *s)
 {
+	if (green_rt.debug.poison && !s->sealed)
+		poison(s);
 	if (s->sealed) {
 		list_put(&arena.cold[s->order], s);
 		return;
 	}
-	if (arena.warm[s->order].nr < MAX_WARM) {
+	if (arena.warm[s->order].nr < MAX_WARM &&
+	    arena.warm[s->order].nr < MAX_WARM_BYTES >> s->order) {
 		list_put(&arena.warm[s->order], s);
 		return;
 	}

@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Threads whose stacks are looked at before a rest. */
+#define REST_SHRINKS	32
+
 /* Threads that a thief looks at, and frames. */
 #define MAX_LOOKS	8
 #define MAX_FRAMES	64
@@ -221,6 +224,7 @@ void green_rest(struct green_worker *w)
 		green_stop(-EDEADLK);
 		return;
 	}
+	green_shrink_some(REST_SHRINKS);
 	if (green_rt.poller) {
 		green_uring_flush();
 		rest(w, REST_COND);

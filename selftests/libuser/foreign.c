@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#include <stdint.h>
+
 #include "foreign.h"
 
 void foreign_call(void (*fn)(void *), void *arg)
@@ -11,4 +13,14 @@ void foreign_call(void (*fn)(void *), void *arg)
 void foreign_count(int *p)
 {
 	++*p;
+}
+
+int foreign_frames(void)
+{
+	uintptr_t *fp = __builtin_frame_address(0);
+	int n = 0;
+
+	for (; fp && n < 1000; n++)
+		fp = (uintptr_t *)*fp;
+	return n;
 }

@@ -9,4 +9,7 @@ void foreign_call(void (*fn)(void *), void *arg);
 /* To be deferred: *p += 1. */
 void foreign_count(int *p);
 
+/* How many frames the chain of frame pointers has, its own included. */
+int foreign_frames(void);
+
 #endif

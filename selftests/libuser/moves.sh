@@ -5,7 +5,7 @@
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
-echo 1..7
+echo 1..14
 
 # $1: the test's number; $2: a program; $3: what is said of it
 with_moves()
@@ -28,3 +28,33 @@ if GREEN_DEBUG=move=call,skip=200 ./move >/dev/null 2>&1; then
 else
 	echo "ok 7 one adjustment in 200 left out is noticed"
 fi
+
+for program in move exit panic segment; do
+	GREEN_DEBUG=move=call,verify,poison "./$program" >/dev/null 2>&1 || bad=$program
+done
+case ${bad-} in
+'') echo "ok 8 all moves are verified" ;;
+*) echo "not ok 8 all moves are verified"; echo "# $bad" ;;
+esac
+
+# It is found at once, and not when something goes wrong.
+case $(GREEN_DEBUG=move=call,verify,skip=50 ./move 2>&1) in
+*"verify: after its move "*) echo "ok 9 verify finds what was left out" ;;
+*) echo "not ok 9 verify finds what was left out" ;;
+esac
+
+# Frames, pointers and defers, with names.
+GREEN_DEBUG=move=call,trace=3 ./exit >trace 2>&1
+n=10
+for line in 'proof: main 1' ' frame [a-z_]*+0x[0-9a-f]*, [0-9a-f]* to [0-9a-f]*' \
+	'  pointer at [0-9a-f]* to [0-9a-f]*' \
+	'  defer of [a-z_]*, [0-9]* arguments, on the stack' \
+	'moved: [a-z]* [0-9]*: [0-9]* bytes, [0-9]* pointers, [0-9a-f]* to [0-9a-f]*'; do
+	if grep -qx "green: $line" trace; then
+		echo "ok $n trace: $line"
+	else
+		echo "not ok $n trace: $line"
+	fi
+	n=$((n + 1))
+done
+rm -f trace

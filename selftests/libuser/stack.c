@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* What becomes of stacks: caches, idle ones, frame pointers. Built by greencc. */
+#include <green.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "foreign.h"
+#include "kselftest_harness.h"
+
+#define NOINLINE __attribute__((noinline))
+#define KEEP(array) __asm__ volatile("" : "+m"(array))
+
+/* Takes @bytes of stack in small frames. */
+static long NOINLINE take(long bytes, long *up)
+{
+	long here[64] = { bytes };
+
+	KEEP(here);
+	if (bytes <= 0)
+		return *up;
+	return take(bytes - 600, here) + here[0] - *up;
+}
+
+static long taken(long bytes)
+{
+	long top = 0;
+
+	return take(bytes, &top);
+}
+
+static size_t resident(void)
+{
+	unsigned long size = 0, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu %lu", &size, &pages) != 2)
+		pages = 0;
+	fclose(f);
+	return pages * 4096;
+}
+
+/* ---- memory that is given back ---------------------------------------- */
+
+static struct {
+	size_t before, after;
+	long sum;
+} memory;
+
+static void takes_a_megabyte(void *arg)
+{
+	*(long *)arg += taken(1 << 20) >= 0;
+}
+
+static int hundreds_of_megabytes(void *arg)
+{
+	static long sum;
+
+	memory.before = resident();
+	for (int i = 0; i < 300; i++)
+		green_join(green_go(takes_a_megabyte, &sum));
+	memory.after = resident();
+	memory.sum = sum;
+	return 0;
+}
+
+TEST(memory_of_large_stacks_is_given_back)
+{
+	EXPECT_EQ(0, green_run(NULL, hundreds_of_megabytes, NULL));
+	EXPECT_EQ(300, memory.sum);
+	EXPECT_GE(64 << 20, memory.after - memory.before);
+}
+
+static int at_the_same_time(void *arg)
+{
+	static green_t *t[100];
+	static long sum;
+
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 100; i++)
+			t[i] = green_go(takes_a_megabyte, &sum);
+		for (int i = 0; i < 100; i++)
+			green_join(t[i]);
+	}
+	memory.sum = sum;
+	return 0;
+}
+
+TEST(caches_under_a_hundred_growing_threads)
+{
+	EXPECT_EQ(0, green_run(NULL, at_the_same_time, NULL));
+	EXPECT_EQ(2000, memory.sum);
+}
+
+/* ---- idle stacks -------------------------------------------------------- */
+
+static struct {
+	green_t *t;
+	size_t large, small;
+	bool done;
+	long sum;
+	struct green_stats stats;
+} idle;
+
+static void NOINLINE is_idle(long *p)
+{
+	while (!idle.done)
+		green_sleep_ns(1000000);
+	idle.sum = *p;
+}
+
+static void large_once(void *arg)
+{
+	struct green_stack_info info;
+	long local = 77, *p = &local;
+
+	taken(500 << 10);
+	green_stack_info(green_self(), &info);
+	idle.large = info.hi - info.lo;
+	is_idle(p);
+}
+
+static int looks_at_it(void *arg)
+{
+	struct green_stack_info info = { 0 };
+
+	idle.t = green_go(large_once, NULL);
+	for (int i = 0; i < 20; i++)
+		green_sleep_ns(2000000);
+	green_stack_info(idle.t, &info);
+	idle.small = info.hi - info.lo;
+	idle.done = true;
+	green_join(idle.t);
+	return green_stats(&idle.stats);
+}
+
+TEST(an_idle_stack_shrinks)
+{
+	memset(&idle, 0, sizeof(idle));
+	EXPECT_EQ(0, green_run(NULL, looks_at_it, NULL));
+	EXPECT_LT(500 << 10, idle.large);
+	EXPECT_GE(64 << 10, idle.small);
+	EXPECT_EQ(77, idle.sum);
+	EXPECT_EQ(1, idle.stats.shrunk);
+}
+
+static void NOINLINE pinned_and_idle(void)
+{
+	struct green_stack_info info;
+
+	taken(500 << 10);
+	green_stack_info(green_self(), &info);
+	idle.large = info.hi - info.lo;
+	green_pin();
+	while (!idle.done)
+		green_sleep_ns(1000000);
+	green_unpin();
+}
+
+static void large_and_pinned(void *arg)
+{
+	pinned_and_idle();
+}
+
+static int looks_at_that(void *arg)
+{
+	struct green_stack_info info = { 0 };
+
+	idle.t = green_go(large_and_pinned, NULL);
+	for (int i = 0; i < 20; i++)
+		green_sleep_ns(2000000);
+	green_stack_info(idle.t, &info);
+	idle.small = info.hi - info.lo;
+	idle.done = true;
+	green_join(idle.t);
+	return green_stats(&idle.stats);
+}
+
+TEST(a_pinned_idle_stack_does_not)
+{
+	memset(&idle, 0, sizeof(idle));
+	EXPECT_EQ(0, green_run(NULL, looks_at_that, NULL));
+	EXPECT_EQ(idle.large, idle.small);
+	EXPECT_EQ(0, idle.stats.shrunk);
+	EXPECT_EQ(0, idle.stats.refused[GREEN_NOMOVE_PINNED]);
+}
+
+/* ---- frame pointers ------------------------------------------------------ */
+
+static int chain[2];
+
+static long NOINLINE walks(long n, long *up)
+{
+	long here[4] = { n };
+
+	KEEP(here);
+	if (n)
+		return walks(n - 1, here) + *up;
+	chain[0] = foreign_frames();
+	if (green_stack_move(green_self(), 0, NULL))
+		return -1000;
+	chain[1] = foreign_frames();
+	return 0;
+}
+
+static void frames(void *arg)
+{
+	walks(30, arg);
+}
+
+static int go_frames(void *arg)
+{
+	static long zero;
+
+	return green_join(green_go(frames, &zero));
+}
+
+TEST(frame_pointers_lead_to_the_first_frame_after_a_move)
+{
+	static const struct green_options opt = { .stack_size = 1 << 20 };
+
+	EXPECT_EQ(0, green_run(&opt, go_frames, NULL));
+	/* foreign_frames(), 31 walks(), frames(). */
+	EXPECT_EQ(33, chain[0]);
+	EXPECT_EQ(33, chain[1]);
+}
+
+/* ---- a stale address ------------------------------------------------------ */
+
+static unsigned int stale;
+static volatile uintptr_t hidden;
+
+static void NOINLINE reads_stale(void)
+{
+	volatile unsigned int local = 1;
+
+	hidden = (uintptr_t)&local / 2;
+	if (!green_stack_move(green_self(), 0, NULL))
+		stale = *(volatile unsigned int *)(hidden * 2);
+}
+
+static void poisoned(void *arg)
+{
+	reads_stale();
+}
+
+static int go_poisoned(void *arg)
+{
+	return green_join(green_go(poisoned, NULL));
+}
+
+TEST(a_stale_address_reads_poison)
+{
+	setenv("GREEN_DEBUG", "poison", 1);
+	EXPECT_EQ(0, green_run(NULL, go_poisoned, NULL));
+	EXPECT_EQ(0x67676767, stale);
+}
+
+/* ---- large closures ------------------------------------------------------- */
+
+struct large {
+	struct green_closure closure;
+	long *at;
+	char room[5000];
+	long value;
+};
+
+static long closed;
+
+static void close_large(struct green_closure *c)
+{
+	struct large *l = (struct large *)c;
+
+	closed += l->value + *l->at;
+}
+
+static long NOINLINE defers_large(long n)
+{
+	GREEN_SCOPE;
+	struct large l = { .closure = { close_large, sizeof(l) }, .value = n };
+	long here = 1000;
+
+	KEEP(l.room);
+	l.at = &here;
+	green_defer_closure(&l.closure);
+	if (n)
+		return defers_large(n - 1);
+	return closed;
+}
+
+static int go_large(void *arg)
+{
+	return (int)defers_large(100);
+}
+
+TEST(closures_of_5000_bytes_at_100_depths)
+{
+	closed = 0;
+	EXPECT_EQ(0, green_run(NULL, go_large, NULL));
+	EXPECT_EQ(5050 + 101 * 1000, closed);
+}
+
+TEST_HARNESS_MAIN
