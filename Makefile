@@ -79,6 +79,7 @@ demo-native: libuser greencc httpd	## show the library on this machine, without 
 	$(Q)tools/demo/run native
 
 bench-growth: libuser greencc	## time the growth of a fresh thread's stack, against Go
+	$(Q)tools/setup/run growth
 	$(Q)tools/bench/growth
 
 bench-maps: libuser greencc	## measure what pointer maps cost, on cJSON and SQLite

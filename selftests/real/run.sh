@@ -3,7 +3,7 @@
 # usage: run.sh [project...]
 # Unchanged C as green threads whose stack is moved in every entry check: each
 # program must print what clang's build prints. Projects: cjson, zlib, sqlite3,
-# csmith; all if none is named.
+# csmith, make (zlib built by its own makefile); all if none is named.
 #
 # Prints TAP, one test a project, and for csmith one a batch; the numbers of
 # moves and refusals stand in their names, the most frequent kinds of refusal in
@@ -14,7 +14,7 @@
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-[ $# -gt 0 ] || set -- cjson zlib sqlite3 csmith
+[ $# -gt 0 ] || set -- make cjson zlib sqlite3 csmith
 
 # Compile for both: DIR/green/NAME.o, DIR/plain/NAME.o.
 compile() { # source... -- option...
@@ -135,6 +135,18 @@ $(segments stats) segments, $(refusals stats) refusals"
 	cd "$dir" && rm -rf "${dir:?}/$1"
 }
 
+# zlib by its own configure and makefile, with nothing changed but CC. Its programs
+# run on an ordinary stack; that the library has maps is all that is new.
+run_make() {
+	"$here/fetch" zlib && cp -r "$cache/zlib/source" "$dir/make" && cd "$dir/make" &&
+	CC=$cc ./configure >"$dir/log" 2>&1 && make test >>"$dir/log" 2>&1 &&
+	[ "$(grep -c 'zlib.*test OK' "$dir/log")" = 3 ] &&
+	objdump -h libz.a | grep -q green_maps &&
+	objdump -h "$(readlink -f libz.so)" | grep -q green_maps
+	report $? "make: zlib by CC=greencc ./configure && make test"
+	cd "$dir" || exit 1
+}
+
 run_csmith() {
 	"$here/csmith.sh" "${CSMITH_COUNT:-10}" "${CSMITH_SEED:-1}" >"$dir/tap"
 	while read -r line; do
@@ -150,6 +162,7 @@ build_wrapper "$dir" || exit 1
 for project; do
 	case $project in
 	csmith) run_csmith ;;
+	make) run_make ;;
 	cjson|zlib|sqlite3) run_project "$project" ;;
 	*) echo "Bail out! unknown project $project"; exit 1 ;;
 	esac
