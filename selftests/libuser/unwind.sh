@@ -9,7 +9,7 @@ if ! command -v gdb >/dev/null; then
 	echo '1..0 # SKIP no gdb'
 	exit 0
 fi
-echo 1..3
+echo 1..7
 
 # The functions of a backtrace of $2 at breakpoint $1, innermost first, in one line.
 functions()
@@ -35,3 +35,35 @@ expect 'green_schedule green_next green_workers_run green_run main ' \
 	"$(functions green_schedule | sed 's/__libc.*//')" '2 from the scheduler to green_run'
 expect 'green_enter third green_segment_join second green_segment_join_far first green_thread_start ' \
 	"$(functions green_do_green_yield joined)" '3 from segment to segment'
+expect 'green_do_stack_grow green_enter green_stack_morestack second first green_thread_start ' \
+	"$(functions green_do_stack_grow joined)" '4 from the runtime through growth'
+
+# At each of $3 instructions from $2 on the backtrace of joined ends as it should.
+steps()
+{
+	commands=$(mktemp) || exit
+	cat >"$commands" <<-EOF
+		set debuginfod enabled off
+		break *$2
+		run
+		set \$i = 0
+		while \$i < $3
+			bt
+			stepi
+			set \$i = \$i + 1
+		end
+	EOF
+	ends=$(gdb -q -batch -x "$commands" ./joined 2>&1 |
+		grep -c '^#[0-9]* .* in green_thread_start ')
+	rm -f "$commands"
+	if [ "$ends" = "$3" ]; then
+		echo "ok $1 at each instruction of $2"
+	else
+		echo "not ok $1 at each instruction of $2"
+		echo "# $ends of $3"
+	fi
+}
+
+steps 5 green_stack_morestack_varargs 24
+steps 6 green_segment_leave 20
+steps 7 green_enter 30
