@@ -293,6 +293,7 @@ struct green_runtime {
 	struct green_worker *worker;
 	unsigned int nr_workers;
 	struct green_worker *poller;	/* the one that waits in the ring */
+	uint64_t poll_until;		/* ... until then; 0: for ever */
 	unsigned int nr_idle;
 	struct green *all;
 	struct green *shrink_next;	/* whose stack is looked at next */
@@ -327,6 +328,8 @@ void green_workers_exit(void);
 void green_ready(struct green *t);
 struct green *green_next_thread(struct green_worker *w);
 void green_rest(struct green_worker *w);
+/* A timer was set: whoever waits in the ring must not wait beyond it. */
+void green_poll_until(uint64_t at);
 /* Let all workers end; what green_run() returns. */
 void green_stop(int ret);
 

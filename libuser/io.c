@@ -4,7 +4,8 @@
  * it. SQEs are submitted when nobody is left to run, or every so many switches,
  * so that a busy worker submits many at once. Workers share the ring, under the
  * runtime's lock; only the one that waits in it does so without, and touches no
- * queue of it meanwhile. To end its wait others write to an eventfd.
+ * queue of it meanwhile, but is the only one to take completions. To end its wait
+ * others write to an eventfd.
  *
  * From the SQE to the CQE the memory in t->io is the kernel's: prove.c refuses
  * to move a stack that holds any of it.
@@ -186,6 +187,14 @@ void green_uring_poll(bool wait, uint64_t until)
 
 	if (!wait && !u->in_flight)
 		return;
+	/*
+	 * What has come wakes the one that waits, and it must find that: taken away
+	 * before it looked, it would wait on.
+	 */
+	if (!wait && green_rt.poller) {
+		green_uring_flush();
+		return;
+	}
 	if (!wait)
 		io_uring_submit_and_get_events(&u->ring);
 	else if (green_shared)

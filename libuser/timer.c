@@ -68,6 +68,7 @@ int green_timer_add(struct green *t, uint64_t at)
 	t->wake_at = at;
 	t->timed_out = false;
 	sift_up(green_rt.nr_timers++, t);
+	green_poll_until(at);
 	return 0;
 }
 

@@ -6,8 +6,9 @@
  * At rest a worker waits in the ring, for I/O and the next timer, or if another
  * one does that already, on its condition. Nobody misses a thread that became
  * ready: it went into a queue under the lock, which a resting worker held when
- * it last looked; whoever put it there kicks one that may run it. The ring is
- * left by way of an eventfd that it watches.
+ * it last looked; whoever put it there kicks one that may run it. Whoever sets a
+ * timer kicks the one in the ring, if that waits for a later one. The ring is left
+ * by way of an eventfd that it watches.
  *
  * A thread belongs to the worker that ran it last, which has its thread-local
  * variables. Another one takes it if it has nothing to do itself, and all frames
@@ -217,6 +218,12 @@ static void rise(struct green_worker *w)
 	green_rt.nr_idle--;
 }
 
+void green_poll_until(uint64_t at)
+{
+	if (green_rt.poller && (!green_rt.poll_until || at < green_rt.poll_until))
+		kick(green_rt.poller);
+}
+
 /* Nothing is to be run: wait until there may be. */
 void green_rest(struct green_worker *w)
 {
@@ -234,8 +241,9 @@ void green_rest(struct green_worker *w)
 		return;
 	}
 	green_rt.poller = w;
+	green_rt.poll_until = green_timer_next();
 	rest(w, REST_RING);
-	green_uring_poll(true, green_timer_next());
+	green_uring_poll(true, green_rt.poll_until);
 	green_rt.poller = NULL;
 	rise(w);
 	pass_on_the_ring();
