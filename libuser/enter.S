@@ -146,26 +146,31 @@ green_stack_grow:
 /*
  * The same for a test in front of a function, which has its arguments in
  * registers: all are kept. r11 is the caller's rsp less the need, which is 0 for
- * _none; r10 what the frame takes, for _frame and _varargs. While the runtime works they are in struct green_entry; prove.c
- * adjusts those of them that the function's map calls pointers.
+ * _none; the lowest bit of the need says that most of it is a guess, for foreign
+ * code. While the runtime works the registers are in struct green_entry; prove.c
+ * adjusts those of them that the function's map calls pointers. After _far there
+ * may be more arguments on the stack, and after _fixed it must not move.
  */
 	.globl	green_stack_morestack
 	.type	green_stack_morestack, @function
 	.globl	green_stack_morestack_none
 	.type	green_stack_morestack_none, @function
-	.globl	green_stack_morestack_frame
-	.type	green_stack_morestack_frame, @function
-	.globl	green_stack_morestack_varargs
-	.type	green_stack_morestack_varargs, @function
+	.globl	green_stack_morestack_far
+	.type	green_stack_morestack_far, @function
+	.globl	green_stack_morestack_fixed
+	.type	green_stack_morestack_fixed, @function
 	.p2align 4
-green_stack_morestack_varargs:
-	btsq	$ENTRY_VARARGS, %r10
-	jmp	green_stack_morestack_frame
+green_stack_morestack_fixed:
+	movl	$ENTRY_FIXED | ENTRY_FAR, %r10d
+	jmp	1f
+green_stack_morestack_far:
+	movl	$ENTRY_FAR, %r10d
+	jmp	1f
 green_stack_morestack_none:
 	leaq	8(%rsp), %r11
 green_stack_morestack:
 	xorl	%r10d, %r10d
-green_stack_morestack_frame:
+1:
 	.cfi_startproc
 	pushq	%rax
 	.cfi_adjust_cfa_offset 8
@@ -191,10 +196,12 @@ green_stack_morestack_frame:
 	movups	%xmm5, 80(%rsp)
 	movups	%xmm6, 96(%rsp)
 	movups	%xmm7, 112(%rsp)
+	movq	%r10, ENTRY_FLAGS(%rsp)
 	leaq	ENTRY_SIZE(%rsp), %rdi
 	subq	%r11, %rdi
-	movq	%r10, ENTRY_TAKEN(%rsp)
-	movl	%r10d, %esi
+	leaq	-FOREIGN_NEED - 1(%rdi), %rsi
+	testb	$1, %dil
+	cmovzq	%rdi, %rsi
 	call	green_stack_grow
 	.globl	green_stack_morestack_return
 	.hidden	green_stack_morestack_return
@@ -229,7 +236,7 @@ green_stack_morestack_return:
 
 /*
  * The return address of a segment's first function: SEGMENT_ARGS bytes above rsp
- * is its struct green_segment, or SEGMENT_VARARGS. All that may hold a result is
+ * is its struct green_segment, or SEGMENT_FAR. All that may hold a result is
  * kept.
  */
 	.globl	green_segment_leave
@@ -240,11 +247,11 @@ green_stack_morestack_return:
 	.type	green_segment_join_far, @function
 green_segment_join_far:
 	.cfi_startproc
-	/* DW_CFA_def_cfa_expression: *(rsp + SEGMENT_VARARGS + S_SP) + 8 */
+	/* DW_CFA_def_cfa_expression: *(rsp + SEGMENT_FAR + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0x98, 0x20, 0x06, 0x23, 8
 	nop			/* unwinders look in front of a return address */
 green_segment_leave_far:
-	addq	$SEGMENT_VARARGS - SEGMENT_ARGS, %rsp
+	addq	$SEGMENT_FAR - SEGMENT_ARGS, %rsp
 	jmp	green_segment_leave
 	.cfi_endproc
 	.size	green_segment_join_far, . - green_segment_join_far

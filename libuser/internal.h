@@ -28,7 +28,7 @@
  * may be its arguments.
  */
 #define SEGMENT_ARGS	80
-#define SEGMENT_VARARGS	4096
+#define SEGMENT_FAR	4096
 
 #define S_LO		0
 #define S_HI		8
@@ -45,8 +45,11 @@
 #define W_OS_SP		24
 #define SAVED_SIZE	64
 #define ENTRY_SIZE	200
-#define ENTRY_TAKEN	128
-#define ENTRY_VARARGS	32		/* a bit of taken */
+#define ENTRY_FLAGS	128
+#define ENTRY_FAR	1		/* SEGMENT_FAR bytes of arguments, not SEGMENT_ARGS */
+#define ENTRY_FIXED	2		/* only a segment will do */
+/* What greencc asks for below the frame where it calls foreign code. */
+#define FOREIGN_NEED	32768
 #define D_FN		8
 #define D_ARGS		40
 
@@ -135,7 +138,7 @@ struct green_io {
  */
 struct green_entry {
 	unsigned char floats[128];
-	uint64_t taken;			/* and bit ENTRY_VARARGS */
+	uint64_t flags;			/* ENTRY_* */
 	uint64_t word[6];		/* the last first */
 	uint64_t rax;
 	uint64_t pc;			/* in the function */
@@ -382,7 +385,7 @@ size_t green_stack_bytes(const struct green *t);
 /* Where it really returns to; @rsp as it is then. */
 static inline const void *green_joined(const void *ret, uintptr_t rsp)
 {
-	size_t args = ret == green_segment_leave ? SEGMENT_ARGS : SEGMENT_VARARGS;
+	size_t args = ret == green_segment_leave ? SEGMENT_ARGS : SEGMENT_FAR;
 
 	return *(const void **)((const struct green_segment *)(rsp + args))->sp;
 }
@@ -536,7 +539,7 @@ static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
 static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
 static_assert(sizeof(struct green_entry) == ENTRY_SIZE, "enter.S");
-static_assert(offsetof(struct green_entry, taken) == ENTRY_TAKEN, "enter.S");
+static_assert(offsetof(struct green_entry, flags) == ENTRY_FLAGS, "enter.S");
 static_assert(sizeof(struct green_try) == SAVED_SIZE + 16, "enter.S");
 static_assert(offsetof(struct green_defer, fn) == D_FN, "enter.S");
 static_assert(offsetof(struct green_defer, args) == D_ARGS, "enter.S");

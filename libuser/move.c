@@ -240,9 +240,14 @@ static int move_or_begin(struct green *t, size_t size, uint64_t need,
 			 struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)t->sp;
-	int err = green_try_move(t, size, why);
+	const struct green_entry *e = (const void *)(s + 1);
+	bool entry = s->pc == (uintptr_t)green_stack_morestack_return;
+	int err;
 
-	if (err == -EBUSY && s->pc == (uintptr_t)green_stack_morestack_return)
+	if (entry && e->flags & ENTRY_FIXED)
+		return green_segment_begin(t, need);
+	err = green_try_move(t, size, why);
+	if (err == -EBUSY && entry)
 		err = green_segment_begin(t, need);
 	if (err == -EBUSY)
 		green_count_refusal(why);

@@ -101,8 +101,8 @@ static struct green_slot *take_slot(struct green *t, size_t size)
 int green_segment_begin(struct green *t, size_t need)
 {
 	const struct green_entry *e = (const void *)(t->sp + sizeof(struct green_saved));
-	bool varargs = e->taken >> ENTRY_VARARGS & 1;
-	size_t args = varargs ? SEGMENT_VARARGS : SEGMENT_ARGS;
+	bool far = e->flags & ENTRY_FAR;
+	size_t args = far ? SEGMENT_FAR : SEGMENT_ARGS;
 	uintptr_t ret = (uintptr_t)(e + 1), top;
 	size_t size = need + args + ROOM, n;
 	struct green_slot *slot;
@@ -120,7 +120,7 @@ int green_segment_begin(struct green *t, size_t need)
 	top = (uintptr_t)s - args - 8;
 	n = t->hi - ret - 8;
 	memcpy((void *)(top + 8), (const void *)(ret + 8), n < args ? n : args);
-	*(const void **)top = varargs ? green_segment_leave_far : green_segment_leave;
+	*(const void **)top = far ? green_segment_leave_far : green_segment_leave;
 	memcpy((void *)(top - (ret - t->sp)), (const void *)t->sp, ret - t->sp);
 	t->sp = top - (ret - t->sp);
 	t->segment = s;

@@ -37,16 +37,16 @@ green_stack_grow:
 
 /* The same in front of a function: its arguments stay in their registers. */
 	.globl	green_stack_morestack
-	.globl	green_stack_morestack_frame
+	.globl	green_stack_morestack_far
 	.globl	green_stack_morestack_none
-	.globl	green_stack_morestack_varargs
+	.globl	green_stack_morestack_fixed
 	.globl	green_stack_morestack_return
 	.type	green_stack_morestack, @function
 green_stack_morestack_none:
 	leaq	8(%rsp), %r11
 green_stack_morestack:
-green_stack_morestack_frame:
-green_stack_morestack_varargs:
+green_stack_morestack_far:
+green_stack_morestack_fixed:
 	pushq	%rax
 	pushq	%rdi
 	pushq	%rsi

@@ -64,6 +64,6 @@ steps()
 	fi
 }
 
-steps 5 green_stack_morestack_varargs 24
+steps 5 green_stack_morestack_far 24
 steps 6 green_segment_leave 20
 steps 7 green_enter 30

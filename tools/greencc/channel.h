@@ -3,35 +3,31 @@
  * What the pass tells greenmap through .llvm_stackmaps. The entry record of a
  * function is a stackmap whose locations are:
  *
- *   flags (GREEN_MAP_* of green_ptrmap.h),
- *   room: bytes that the frame may take before the stack is tested,
- *   need: bytes of stack that calls take, if greenmap is to insert the test in
- *   front of the function, or GREENCC_NO_TEST; GREENCC_VARARGS is added if the
- *   function has more arguments than it names,
+ *   flags (GREEN_MAP_*),
+ *   need: bytes of stack that calls take, with GREENCC_GUESS and so on, for the
+ *   test in front of the function; or GREENCC_NO_TEST,
  *   nr_args, one kind an argument, nr_locals, and for each local:
  *   its address (Direct), size, period, bitmap words
  */
 /*
  * A function that is never suspended has a line of assembly, a comment, instead:
- *	GREENCC_LEAF name flags room need nr_args kind...
+ *	GREENCC_LEAF name flags need nr_args kind...
  */
 #ifndef GREENCC_CHANNEL_H
 #define GREENCC_CHANNEL_H
 
 #define GREENCC_ENTRY_ID	0x67726e656e747279ULL	/* "grnentry" */
-/* Arguments on the stack of functions that are tested in front. */
-#define GREENCC_STACK_WORDS	10
-
-#define GREENCC_LEAF		"#greencc-leaf "
-#define GREENCC_NO_TEST		(-1L)
-#define GREENCC_VARARGS		(1L << 40)
 #define GREENCC_CALL_ID		0x67726e63616c6cULL	/* "grncall" */
+#define GREENCC_LEAF		"#greencc-leaf "
 
-/*
- * The most a function may put below the caller's frame before it has tested
- * the stack, or if it never does. The runtime keeps this much, and what its own
- * entry needs, free below the limit.
- */
-#define GREENCC_UNCHECKED_FRAME	4096
+#define GREENCC_NO_TEST		(-1L)
+#define GREENCC_GUESS		1L		/* most of it is for foreign code */
+#define GREENCC_FAR		(1L << 40)	/* arguments may take GREENCC_FAR_BYTES of stack */
+#define GREENCC_FIXED		(1L << 41)	/* the stack must not move: only a segment will do */
+#define GREENCC_IF_LARGE	(1L << 42)	/* test only if the frame is large */
+
+/* What a segment copies: libuser/internal.h, SEGMENT_ARGS and SEGMENT_FAR. */
+#define GREENCC_NEAR_BYTES	80
+#define GREENCC_FAR_BYTES	4096
 
 #endif

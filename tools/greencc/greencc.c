@@ -26,9 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_ROUNDS	4	/* of thunks for large frames */
-#define GREENMAP_THUNKS	3	/* exit status: compile again */
-
 extern char **environ;
 
 struct list {
@@ -501,57 +498,28 @@ static void to_assembly(const char *source, const char *object, const char *raw)
 	must(&cmd);
 }
 
-/* Adds greenmap's "thunk=" lines to the options of the pass. */
-static char *add_thunks(char *options, const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-
-	if (!f)
-		die("%s: %s", path, strerror(errno));
-	while ((n = getline(&line, &size, f)) > 0) {
-		if (line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		options = format("%s %s", options, line);
-	}
-	free(line);
-	fclose(f);
-	return options;
-}
-
-static int map_assembly(const char *raw, const char *done, const char *notes)
+static void map_assembly(const char *raw, const char *done)
 {
 	struct list cmd = { 0 };
 
 	push(&cmd, format("%s/greenmap", opt.dir));
 	push(&cmd, opt.explain ? "--explain" : raw);
 	push(&cmd, opt.explain ? raw : done);
-	return run(&cmd, opt.explain ? NULL : notes);
+	must(&cmd);
 }
 
 static void compile_mapped(const char *source, const char *object, const char *done)
 {
-	char *raw = format("%s/raw.s", opt.temp), *notes = format("%s/notes", opt.temp);
+	char *raw = format("%s/raw.s", opt.temp);
 	char *options = format("%s%s%s", opt.no_growth ? "no-growth" : "growth",
 			       opt.all_mapped ? " all-mapped" : "",
 			       opt.explain ? " verbose" : "");
 
-	for (int round = 0;; round++) {
-		int rc;
-
-		setenv("GREENCC_PASS_OPTIONS", options, 1);
-		to_assembly(source, object, raw);
-		rc = map_assembly(raw, done, notes);
-		if (!rc)
-			return;
-		if (rc != GREENMAP_THUNKS)
-			exit(rc);
-		if (round == MAX_ROUNDS)
-			die("%s: a frame stays too large for its stack check", source);
-		options = add_thunks(options, notes);
-	}
+	setenv("GREENCC_PASS_OPTIONS", options, 1);
+	to_assembly(source, object, raw);
+	map_assembly(raw, done);
+	free(options);
+	free(raw);
 }
 
 static bool is_for_assembler(const char *a)

@@ -17,8 +17,8 @@
 	STUB	green_stack_grow
 	STUB	green_stack_morestack
 	STUB	green_stack_morestack_none
-	STUB	green_stack_morestack_frame
-	STUB	green_stack_morestack_varargs
+	STUB	green_stack_morestack_far
+	STUB	green_stack_morestack_fixed
 	STUB	green_escape
 	STUB	green_escape_to
 	STUB	green_escape_copy

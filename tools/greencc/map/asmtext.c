@@ -186,7 +186,7 @@ static void add_function(struct module *m, char *name, size_t line)
 	m->functions = xrealloc(m->functions,
 				(m->nr_functions + 1) * sizeof(*m->functions));
 	m->functions[m->nr_functions++] = (struct function){
-		.name = name, .first = line, .room = GREENCC_UNCHECKED_FRAME,
+		.name = name, .first = line, .need = GREENCC_NO_TEST,
 	};
 }
 

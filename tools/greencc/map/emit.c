@@ -189,9 +189,9 @@ void module_emit(struct module *m, FILE *out)
 
 		if (fn && i == fn->first)
 			test = test_of(m, fn);
-		if (fn && fn->need >= 0 && i == test.at)
+		if (fn && test.wanted && i == test.at)
 			emit_test(&test, f, out);
-		if (fn && fn->need >= 0 && i == test.end)
+		if (fn && test.wanted && i == test.end)
 			emit_growth(&test, f, out);
 		if (fn && i == fn->last)
 			fprintf(out, ".Lgreen_func_end%zu:\n", f++);

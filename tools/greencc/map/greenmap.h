@@ -42,8 +42,7 @@ struct function {
 	size_t first, last;	/* lines: the label, the .size directive */
 	uint32_t flags;		/* GREEN_MAP_* */
 	bool entered;		/* its entry record was found */
-	int64_t need;		/* for calls, if the test goes in front; or -1 */
-	uint32_t room;		/* bytes that its frame may take unchecked */
+	int64_t need;		/* for the test in front; see channel.h */
 	uint32_t frame;		/* bytes that its frame takes */
 	size_t why_line;	/* where WHY_CODEGEN was found */
 	uint32_t nr_args;
@@ -95,8 +94,9 @@ void function_check(struct module *m, struct function *f);
 /* test.c */
 struct test {
 	size_t at, end;		/* lines that it and its call go in front of */
-	unsigned long need, taken;
-	bool cfi, varargs;
+	unsigned long need;
+	bool wanted, cfi, far, fixed;
+	bool here;		/* the call stands with the test */
 };
 struct test test_of(const struct module *m, const struct function *f);
 void emit_test(const struct test *t, size_t n, FILE *out);

@@ -2,17 +2,11 @@
 /*
  * greenmap in.s out.s		check and rewrite
  * greenmap --explain in.s	say which functions cannot move, and why, a line each
- *
- * Exit status 3, with lines "thunk=name:bytes" on the standard output: these
- * functions have frames too large to be laid out before their check, compile
- * again with these options for the pass.
  */
 #include "greenmap.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define EXIT_THUNKS 3
 
 static void check(struct module *m)
 {
@@ -24,31 +18,6 @@ static void check(struct module *m)
 			f->flags = GREEN_WHY_CONTROL << 8;
 		function_check(m, f);
 	}
-}
-
-/* A split body is known by its thunk's name. */
-static int thunk_name_length(const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n > 6 && !strcmp(name + n - 6, ".frame"))
-		n -= 6;
-	return n;
-}
-
-static bool wants_thunks(struct module *m)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < m->nr_functions; i++) {
-		struct function *f = &m->functions[i];
-
-		if (!f->entered || f->frame <= f->room)
-			continue;
-		printf("thunk=%.*s:%u\n", thunk_name_length(f->name), f->name, f->frame);
-		any = true;
-	}
-	return any;
 }
 
 static int explain(struct module *m)
@@ -86,8 +55,6 @@ int main(int argc, char **argv)
 	}
 	module_read(&m, argv[1]);
 	check(&m);
-	if (wants_thunks(&m))
-		return EXIT_THUNKS;
 	out = fopen(argv[2], "w");
 	if (!out)
 		die(argv[2], 0, "cannot be written");

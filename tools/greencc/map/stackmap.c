@@ -226,7 +226,6 @@ static void read_entry(struct cursor *c, struct function *f)
 		return;	/* code generation may double a block */
 	f->entered = true;
 	f->flags = next_constant(c);
-	f->room = next_constant(c);
 	f->need = next_constant(c);
 	f->nr_args = next_constant(c);
 	f->args = xrealloc(NULL, f->nr_args);
@@ -333,7 +332,6 @@ static void read_leaf(struct module *m, const char *s)
 		return;
 	f->entered = true;
 	f->flags = strtoul(end, &end, 10);
-	f->room = strtoul(end, &end, 10);
 	f->need = strtol(end, &end, 10);
 	f->nr_args = strtoul(end, &end, 10);
 	f->args = xrealloc(NULL, f->nr_args);

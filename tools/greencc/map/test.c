@@ -12,7 +12,8 @@
  *	2:	call	green_stack_morestack
  *		jmp	1b
  *
- * r11 tells the runtime how much is needed. Where nothing is but what is kept
+ * A jump that is not taken is what a short function wants. In a long one it costs
+ * more bytes than it is worth, and the call stands in front of 1, jumped over. r11 tells the runtime how much is needed. Where nothing is but what is kept
  * free anyway, rsp itself is compared, and green_stack_morestack_none called.
  * The word at %fs:0x70 is the one that glibc sets aside for split stacks, and
  * the place of the test theirs as well (LLVM, X86FrameLowering.cpp).
@@ -23,6 +24,9 @@
 
 /* Up to this many bytes a frame without large calls takes unchecked. */
 #define SMALL_FRAME 256
+
+/* From so many instructions on the far end is beyond a short jump's reach. */
+#define LONG_FUNCTION 28
 
 static bool starts(const char *s, const char *prefix)
 {
@@ -43,17 +47,16 @@ static bool is_insn(const struct line *l)
 struct test test_of(const struct module *m, const struct function *f)
 {
 	struct test t = { .at = f->first, .end = f->last };
+	size_t insns = 0;
 
-	for (size_t i = f->first; i < f->last; i++) {
-		const char *s = m->lines[i].text;
-
-		t.cfi |= starts(s, ".cfi_startproc");
-		if (!is_insn(&m->lines[i]))
-			continue;
-		t.at = i;
-		if (!starts(s, "endbr64"))
-			break;
-	}
+	for (size_t i = f->last; i-- > f->first; )
+		if (is_insn(&m->lines[i]) && !starts(m->lines[i].text, "endbr64")) {
+			t.at = i;
+			insns++;
+		}
+	for (size_t i = f->first; i < t.at; i++)
+		t.cfi |= starts(m->lines[i].text, ".cfi_startproc");
+	t.here = insns > LONG_FUNCTION;
 	/* The label that .size refers to is the last. */
 	for (size_t i = f->last - 1; i > t.at; i--)
 		if (*m->lines[i].text) {
@@ -61,39 +64,46 @@ struct test test_of(const struct module *m, const struct function *f)
 				t.end = i;
 			break;
 		}
-	t.need = f->need & (GREENCC_VARARGS - 1);
-	t.varargs = f->need & GREENCC_VARARGS;
-	if (t.need || t.varargs || f->frame > SMALL_FRAME)
+	t.wanted = f->need >= 0 && !(f->need & GREENCC_IF_LARGE && f->frame <= SMALL_FRAME);
+	t.far = f->need & GREENCC_FAR;
+	t.fixed = f->need & GREENCC_FIXED;
+	t.need = f->need & (GREENCC_FAR - 1);
+	if (t.need || t.far || f->frame > SMALL_FRAME)
 		t.need += f->frame;
-	t.taken = f->frame > GREENCC_UNCHECKED_FRAME ? f->frame : 0;
 	return t;
+}
+
+static void emit_call(const struct test *t, FILE *out)
+{
+	const char *kind = t->fixed ? "_fixed" : t->far ? "_far" : t->need ? "" : "_none";
+
+	fprintf(out, "\tcallq\t*green_stack_morestack%s@GOTPCREL(%%rip)\n", kind);
 }
 
 void emit_test(const struct test *t, size_t n, FILE *out)
 {
-	if (t->cfi)
-		fputs("\t.cfi_remember_state\n", out);
 	if (t->need)
 		fprintf(out, "\tleaq\t-%lu(%%rsp), %%r11\n\tcmpq\t%%fs:112, %%r11\n", t->need);
 	else
 		fputs("\tcmpq\t%fs:112, %rsp\n", out);
-	fprintf(out, "\tjb\t.Lgreen_grow%zu\n.Lgreen_grown%zu:\n", n, n);
+	if (t->here) {
+		fprintf(out, "\tjae\t.Lgreen_grown%zu\n", n);
+		emit_call(t, out);
+	} else {
+		if (t->cfi)
+			fputs("\t.cfi_remember_state\n", out);
+		fprintf(out, "\tjb\t.Lgreen_grow%zu\n", n);
+	}
+	fprintf(out, ".Lgreen_grown%zu:\n", n);
 }
 
-/* A frame that is to be taken at once is in r10. */
 void emit_growth(const struct test *t, size_t n, FILE *out)
 {
-	const char *entry = "green_stack_morestack";
-
+	if (t->here)
+		return;
 	fprintf(out, ".Lgreen_grow%zu:\n", n);
 	if (t->cfi)
 		fputs("\t.cfi_restore_state\n", out);
-	if (!t->need)
-		entry = "green_stack_morestack_none";
-	if (t->taken || t->varargs) {
-		fprintf(out, "\tmovl\t$%lu, %%r10d\n", t->taken);
-		entry = t->varargs ? "green_stack_morestack_varargs" :
-				     "green_stack_morestack_frame";
-	}
-	fprintf(out, "\tcallq\t*%s@GOTPCREL(%%rip)\n\tjmp\t.Lgreen_grown%zu\n", entry, n);
+	emit_call(t, out);
+	fprintf(out, "\tjmp\t.Lgreen_grown%zu\n", n);
 }

@@ -18,20 +18,21 @@ static const StringMap<unsigned> &libc() {
       for (const char *N : Names)
         T[N] = Traits | NoSafepoint;
     };
-    const unsigned Str = SmallStack | CapturesNone;
-    Add(Str, {"strlen", "strnlen", "strcmp", "strncmp", "strcasecmp",
-              "strncasecmp", "memcmp", "bcmp", "bzero", "strspn",
-              "strcspn", "explicit_bzero", "abs", "labs", "llabs", "isalpha",
+    const unsigned Str = TinyStack | CapturesNone;
+    Add(Str, {"strlen", "strnlen", "strcmp", "strncmp", "memcmp", "bcmp", "bzero",
+              "explicit_bzero", "abs", "labs", "llabs", "isalpha",
               "isdigit", "isspace", "isalnum", "isxdigit", "isupper", "islower",
               "ispunct", "isprint", "iscntrl", "isgraph", "toupper", "tolower",
               "ffs", "ffsl", "htons", "htonl", "ntohs", "ntohl",
               "__ctype_b_loc", "__ctype_tolower_loc", "__ctype_toupper_loc",
               "__errno_location", "getpid", "gettid"});
     Add(Str, {"strchr", "strrchr", "strchrnul", "memchr", "memrchr", "rawmemchr",
-              "strstr", "strcasestr", "strpbrk", "memmem", "strcpy", "strncpy",
-              "strcat", "strncat", "stpcpy", "stpncpy", "__strcpy_chk",
-              "__strncpy_chk", "__strcat_chk", "__strncat_chk", "__stpcpy_chk",
-              "basename"});
+              "strcpy", "strncpy", "strcat", "strncat", "stpcpy", "stpncpy",
+              "__strcpy_chk", "__strncpy_chk", "__strcat_chk", "__strncat_chk",
+              "__stpcpy_chk"});
+    Add(SmallStack | CapturesNone,
+        {"strcasecmp", "strncasecmp", "strspn", "strcspn", "strstr", "strcasestr",
+         "strpbrk", "memmem", "basename"});
     Add(Str | CopiesMemory,
         {"memcpy", "memmove", "mempcpy", "__memcpy_chk", "__memmove_chk",
          "__mempcpy_chk"});

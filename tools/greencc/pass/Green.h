@@ -28,7 +28,6 @@ struct Options {
   bool Growth = true;     // entry checks
   bool Verbose = false;   // say which value keeps a function from moving
   bool AllMapped = false; // externs that are not libc have checks too
-  llvm::StringMap<uint64_t> Thunks; // frames too large for a check inside
 };
 const Options &options();
 
@@ -36,6 +35,7 @@ const Options &options();
 enum CalleeTrait : unsigned {
   NoSafepoint = 1,       // never parks, never calls back into mapped code
   SmallStack = 2,        // runs in SmallNeed bytes
+  TinyStack = 256,       // ... in what is kept free anyway
   CapturesNone = 4,      // keeps neither its arguments nor pointers found in them
   CopiesMemory = 8,      // memcpy(dst, src, ...)
   StoresArg0ToArg1 = 16, // strtol(s, &end)
@@ -48,9 +48,9 @@ bool isRuntimeCall(const llvm::CallBase &CB); // green_*
 bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
 
 // Stack that must be free below the frame when a callee without entry checks
-// is called.
+// is called. Two-way search of a string has a table of 2 KiB on its stack.
 constexpr uint64_t UncheckedNeed = 32768;
-constexpr uint64_t SmallNeed = 2048;
+constexpr uint64_t SmallNeed = 4096;
 
 // Which calls can come to a safepoint while the caller is suspended in them.
 class Safepoints {
@@ -138,17 +138,9 @@ void settleThreadLocals(llvm::Module &M);
 // Growth.cpp
 llvm::DenseSet<const llvm::Function *> functionsToCheck(llvm::Module &M);
 llvm::Instruction *behindEntry(llvm::Function &F);
-// At: where the one on entry belongs, or null.
-void insertGrowthChecks(llvm::Function &F, llvm::Instruction *At);
-// Can the test stand in front of F, as all its arguments are in registers?
-bool testsInFront(const llvm::Function &F);
-int64_t needInFront(const llvm::Function &F);
-uint64_t bytesOfLocals(const llvm::Function &F);
-
-// Split.cpp: large frames are laid out behind a check in a function of its own.
-void splitLargeFrames(llvm::Module &M);
-bool isSplitBody(const llvm::Function &F);
-uint64_t frameRoom(const llvm::Function &F);
+void insertGrowthChecks(llvm::Function &F);
+// For the test in front of F; see channel.h. Checked: it is in functionsToCheck().
+int64_t needInFront(llvm::Function &F, bool Checked);
 
 // Statepoints.cpp
 class Statepoints {

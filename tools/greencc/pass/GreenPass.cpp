@@ -31,10 +31,6 @@ static Options readOptions() {
         O.Verbose = true;
       else if (W == "all-mapped")
         O.AllMapped = true;
-      else if (W.consume_front("thunk=")) {
-        auto [Name, Bytes] = W.rsplit(':');
-        Bytes.getAsInteger(10, O.Thunks[Name]);
-      }
     }
   }
   return O;
@@ -115,8 +111,6 @@ public:
   PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
     SmallVector<Function *, 0> Subjects;
     settleThreadLocals(M);
-    if (options().Growth)
-      splitLargeFrames(M);
     for (Function &F : M)
       if (isSubject(F)) {
         removeUnreachableBlocks(F);
@@ -142,10 +136,9 @@ public:
     DenseMap<const Function *, int64_t> Need;
     for (Function *F : Subjects) {
       Instruction *At = behindEntry(*F);
-      bool InFront = Checked.contains(F) && testsInFront(*F);
-      Need[F] = InFront ? needInFront(*F) : GREENCC_NO_TEST;
+      Need[F] = needInFront(*F, Checked.contains(F));
       if (Checked.contains(F))
-        insertGrowthChecks(*F, InFront ? nullptr : At);
+        insertGrowthChecks(*F);
       insertBarriers(*F, At, Esc);
       markFunction(*F);
     }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 //
-// The test of the stack on entry:
-//	if (rsp < limit + need) green_stack_grow(need, taken)
-// Most functions have it in front of their prologue, where greenmap puts it: the
-// arguments are in registers then, and the map tells which are pointers. In the
-// others it is code like any. Need is what calls may take, mostly a guess; taken, a part of it, is what the
-// code is about to take for itself, in one step that may pass the guard page.
+// The test of the stack on entry stands in front of a function's prologue, where
+// greenmap puts it: if what is needed is not there, the runtime moves the stack,
+// or runs the function on a new segment. Here is said how much that is, and how
+// the arguments are passed, which are in registers then. What alloca() takes is
+// tested where it is taken, by code like any.
 #include "Green.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -23,44 +21,119 @@ namespace greenpass {
 constexpr unsigned FsAddressSpace = 257;
 constexpr uint64_t LimitOffset = 0x70;
 
-static bool callsMemoryFunction(const IntrinsicInst &I) {
-  return isa<MemIntrinsic>(I);
+namespace {
+
+// How arguments are passed (System V): integers and pointers in six registers,
+// floating point and small vectors in eight, all else on the stack.
+struct Passing {
+  bool Exotic = false;    // no test can stand in front: it would lose some
+  bool Described = true;  // the map's kinds of arguments tell where pointers are
+  uint64_t StackBytes = 0;
+  unsigned Words = 0, Floats = 0;
+  const DataLayout &DL;
+
+  Passing(const DataLayout &DL, CallingConv::ID CC) : DL(DL) {
+    Exotic = CC != CallingConv::C && CC != CallingConv::Fast &&
+             CC != CallingConv::Cold && CC != CallingConv::X86_64_SysV;
+  }
+
+  void onStack(uint64_t Bytes) { StackBytes += alignTo(Bytes, 8); }
+
+  void inMemory(uint64_t Bytes) {
+    Described = false;
+    onStack(alignTo(Bytes, 16) + 16); // it may be aligned
+  }
+
+  void words(unsigned N) {
+    for (; N; N--)
+      if (++Words > 6)
+        onStack(8);
+  }
+
+  void floating(uint64_t Bytes) {
+    if (++Floats <= 8)
+      return;
+    inMemory(Bytes);
+  }
+
+  void add(Type *T, AttributeSet A) {
+    uint64_t Bits = DL.getTypeSizeInBits(T);
+    Exotic |= A.hasAttribute(Attribute::Nest) || A.hasAttribute(Attribute::SwiftSelf) ||
+              A.hasAttribute(Attribute::SwiftError) ||
+              A.hasAttribute(Attribute::SwiftAsync) || T->isX86_AMXTy() ||
+              (T->isVectorTy() && Bits > 128);
+    if (Type *ByVal = A.getByValType()) {
+      inMemory(DL.getTypeAllocSize(ByVal));
+    } else if (T->isPointerTy() || (T->isIntegerTy() && Bits <= 64)) {
+      words(1);
+    } else if (T->isIntegerTy(128)) {
+      Described = false;
+      words(2);
+    } else if (T->isVectorTy() || (T->isFloatingPointTy() && !T->isX86_FP80Ty())) {
+      floating(Bits / 8);
+    } else {
+      inMemory(Bits / 8);
+    }
+    Described &= !A.hasAttribute(Attribute::InReg);
+  }
+};
+
+} // namespace
+
+static Passing passing(const Function &F) {
+  Passing P(F.getParent()->getDataLayout(), F.getCallingConv());
+  for (const Argument &A : F.args())
+    P.add(A.getType(), F.getAttributes().getParamAttrs(A.getArgNo()));
+  return P;
 }
 
-// What a call needs below its caller's frame.
+static Passing passing(const CallBase &CB) {
+  Passing P(CB.getModule()->getDataLayout(), CB.getCallingConv());
+  for (unsigned I = 0; I < CB.arg_size(); I++)
+    P.add(CB.getArgOperand(I)->getType(), CB.getAttributes().getParamAttrs(I));
+  return P;
+}
+
+// Segments begin with copies of the arguments on the stack, up to this many bytes.
+constexpr uint64_t MostStackBytes = GREENCC_FAR_BYTES - 64;
+
+static bool isExotic(const Passing &P) { return P.Exotic || P.StackBytes > MostStackBytes; }
+
+// What a call needs below its caller's frame. What has no test of its own does
+// with a guess.
 static uint64_t callNeed(const CallBase &CB) {
-  if (CB.isInlineAsm())
+  if (CB.isInlineAsm() || isa<IntrinsicInst>(CB) || isRuntimeCall(CB))
     return 0;
-  if (auto *I = dyn_cast<IntrinsicInst>(&CB))
-    return callsMemoryFunction(*I) ? SmallNeed : 0;
-  if (isRuntimeCall(CB))
-    return 0;
+  Passing P = passing(CB);
+  if (isExotic(P))
+    return UncheckedNeed + P.StackBytes;
   if (unsigned Traits = calleeTraits(CB))
-    return Traits & SmallStack ? SmallNeed : UncheckedNeed;
+    return Traits & TinyStack ? 0 : Traits & SmallStack ? SmallNeed : UncheckedNeed;
   auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts());
   if (F && !F->isDeclaration())
     return 0;
   return options().AllMapped ? 0 : UncheckedNeed;
 }
 
-struct Room {
-  uint64_t Need = 0, Taken = 0;
-};
+// More than a segment copies, and the callee cannot know.
+static void refuseHugeVariadic(const CallBase &CB) {
+  if (CB.getFunctionType()->isVarArg() && passing(CB).StackBytes > MostStackBytes)
+    CB.getContext().emitError(&CB, "greencc: " + CB.getFunction()->getName() +
+                                       " passes more than " + Twine(MostStackBytes) +
+                                       " bytes of variable arguments");
+}
 
-static Room room(const Function &F) {
-  Room R;
-  uint64_t Body = 0;
+static uint64_t needOfCalls(const Function &F) {
+  uint64_t Need = 0;
   for (const Instruction &I : instructions(F))
     if (auto *CB = dyn_cast<CallBase>(&I)) {
-      R.Need = std::max(R.Need, callNeed(*CB));
-      // A thunk tests for its body's frame as well.
-      if (const Function *C = CB->getCalledFunction(); C && isSplitBody(*C)) {
-        R.Taken = frameRoom(*C);
-        Body = R.Taken + room(*C).Need;
-      }
+      Need = std::max(Need, callNeed(*CB));
+      refuseHugeVariadic(*CB);
+    } else if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca()) {
+      // Its frame cannot move, so better be generous while there is none.
+      Need = std::max(Need, UncheckedNeed);
     }
-  R.Need = std::max(R.Need, Body);
-  return R;
+  return Need;
 }
 
 constexpr uint64_t UncheckedLocals = 256;
@@ -74,13 +147,11 @@ uint64_t bytesOfLocals(const Function &F) {
   return Sum;
 }
 
-static bool takesStack(const Instruction &I) {
-  auto *CB = dyn_cast<CallBase>(&I);
-  return CB && !CB->isInlineAsm() && (!isa<IntrinsicInst>(CB) || callNeed(*CB));
-}
-
 static bool makesCalls(const Function &F) {
-  return any_of(instructions(F), takesStack);
+  return any_of(instructions(F), [](const Instruction &I) {
+    auto *CB = dyn_cast<CallBase>(&I);
+    return CB && !CB->isInlineAsm() && !isa<IntrinsicInst>(CB);
+  });
 }
 
 DenseSet<const Function *> functionsToCheck(Module &M) {
@@ -88,7 +159,7 @@ DenseSet<const Function *> functionsToCheck(Module &M) {
   if (!options().Growth)
     return Checked;
   for (Function &F : M)
-    if (!F.isDeclaration() && !isSplitBody(F) &&
+    if (!F.isDeclaration() && !isExotic(passing(F)) &&
         (makesCalls(F) || bytesOfLocals(F) > UncheckedLocals))
       Checked.insert(&F);
   return Checked;
@@ -96,38 +167,16 @@ DenseSet<const Function *> functionsToCheck(Module &M) {
 
 // The test is inline assembly: the value of rsp must not become one that the
 // register allocator keeps.
-static Value *compareStack(IRBuilder<> &B, StringRef Text, StringRef Constraints,
-                           ArrayRef<Value *> Args, bool Scratch) {
-  Type *I8 = B.getInt8Ty();
-  Type *T = Scratch ? (Type *)StructType::get(I8, B.getInt64Ty()) : I8;
-  SmallVector<Type *, 1> Params;
-  for (Value *A : Args)
-    Params.push_back(A->getType());
-  auto *FT = FunctionType::get(T, Params, false);
-  auto *IA = InlineAsm::get(FT, Text, Constraints, true);
-  CallInst *C = B.CreateCall(FT, IA, Args);
-  C->setDoesNotThrow();
-  Value *Below = Scratch ? B.CreateExtractValue(C, 0) : C;
-  return B.CreateICmpNE(Below, B.getInt8(0));
-}
-
 static Value *stackIsShort(IRBuilder<> &B, Value *Need) {
-  constexpr char Clobbers[] = ",~{flags}";
-  if (auto *C = dyn_cast<ConstantInt>(Need)) {
-    uint64_t N = C->getZExtValue();
-    if (N == 0)
-      return compareStack(B, "cmpq %fs:112, %rsp",
-                          std::string("={@ccb}") + Clobbers, {}, false);
-    if (isInt<32>(N))
-      return compareStack(B, "leaq -" + utostr(N) + "(%rsp), $1\n\tcmpq %fs:112, $1",
-                          std::string("={@ccb},=&r") + Clobbers, {}, true);
-  }
   auto *Slot = ConstantExpr::getIntToPtr(
       B.getInt64(LimitOffset), PointerType::get(B.getContext(), FsAddressSpace));
   Value *Limit = B.CreateAlignedLoad(B.getInt64Ty(), Slot, Align(8));
   Value *Least = B.CreateBinaryIntrinsic(Intrinsic::uadd_sat, Limit, Need);
-  return compareStack(B, "cmpq $1, %rsp", std::string("={@ccb},r") + Clobbers, {Least},
-                      false);
+  auto *FT = FunctionType::get(B.getInt8Ty(), {B.getInt64Ty()}, false);
+  auto *IA = InlineAsm::get(FT, "cmpq $1, %rsp", "={@ccb},r,~{flags}", true);
+  CallInst *Below = B.CreateCall(FT, IA, {Least});
+  Below->setDoesNotThrow();
+  return B.CreateICmpNE(Below, B.getInt8(0));
 }
 
 static void checkBefore(Instruction *At, Value *Need, Value *Taken) {
@@ -163,51 +212,39 @@ Instruction *behindEntry(Function &F) {
   return At;
 }
 
-// System V: integers and pointers in six registers and on the stack, floats in
-// eight. What is passed in another way is not worth the trouble.
-bool testsInFront(const Function &F) {
-  unsigned Words = 0, Floats = 0;
-  if (isSplitBody(F) ||
-      (F.getCallingConv() != CallingConv::C && F.getCallingConv() != CallingConv::Fast))
-    return false;
-  for (const Argument &A : F.args()) {
-    Type *T = A.getType();
-    bool Integer = T->isIntegerTy() && T->getIntegerBitWidth() <= 64;
-    if (A.hasByValAttr() || A.hasInRegAttr() || A.hasNestAttr())
-      return false;
-    if (T->isPointerTy() || Integer)
-      Words++;
-    else if (T->isFloatTy() || T->isDoubleTy())
-      Floats++;
-    else
-      return false;
+int64_t needInFront(Function &F, bool Checked) {
+  Passing P = passing(F);
+  if (!options().Growth)
+    return GREENCC_NO_TEST;
+  if (isExotic(P)) {
+    // Whoever calls it has seen to some stack. Beyond, hit the guard page.
+    F.addFnAttr("probe-stack", "inline-asm");
+    return GREENCC_NO_TEST;
   }
-  return Words <= 6 + GREENCC_STACK_WORDS && Floats <= 8;
+  // Its callers take it for a function that is never stopped.
+  if (!Checked)
+    return GREENCC_FAR | GREENCC_FIXED | GREENCC_IF_LARGE;
+  uint64_t Need = needOfCalls(F);
+  bool Far = F.isVarArg() || !P.Described || P.StackBytes > GREENCC_NEAR_BYTES;
+  return Need | (Need >= UncheckedNeed ? GREENCC_GUESS : 0) | (Far ? GREENCC_FAR : 0) |
+         (P.Described ? 0 : GREENCC_FIXED);
 }
 
-int64_t needInFront(const Function &F) {
-  return room(F).Need + (F.isVarArg() ? GREENCC_VARARGS : 0);
-}
-
-void insertGrowthChecks(Function &F, Instruction *At) {
-  Room R = room(F);
-  // alloca() and variable-length arrays take their room at once.
+// alloca() and variable-length arrays take their room at once.
+void insertGrowthChecks(Function &F) {
   SmallVector<AllocaInst *, 4> Dynamic;
   for (Instruction &I : instructions(F))
     if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca())
       Dynamic.push_back(A);
+  uint64_t Need = Dynamic.empty() ? 0 : needOfCalls(F);
   for (AllocaInst *A : Dynamic) {
     IRBuilder<> B(A);
     const DataLayout &DL = F.getParent()->getDataLayout();
     Value *N = B.CreateZExtOrTrunc(A->getArraySize(), B.getInt64Ty());
     N = B.CreateMul(N, B.getInt64(DL.getTypeAllocSize(A->getAllocatedType())));
     Value *Taken = B.CreateAdd(N, B.getInt64(A->getAlign().value() + 64));
-    checkBefore(A, B.CreateAdd(Taken, B.getInt64(R.Need)), Taken);
+    checkBefore(A, B.CreateAdd(Taken, B.getInt64(Need)), Taken);
   }
-  if (!At)
-    return;
-  Type *I64 = Type::getInt64Ty(F.getContext());
-  checkBefore(At, ConstantInt::get(I64, R.Need), ConstantInt::get(I64, R.Taken));
 }
 
 } // namespace greenpass

@@ -188,8 +188,7 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
 void emitLeafRecord(Function &F, unsigned Flags, int64_t Need, const Escape &Esc) {
   std::string Text;
   raw_string_ostream Out(Text);
-  Out << GREENCC_LEAF << F.getName() << ' ' << Flags << ' ' << frameRoom(F)
-      << ' ' << Need << ' ' << F.arg_size();
+  Out << GREENCC_LEAF << F.getName() << ' ' << Flags << ' ' << Need << ' ' << F.arg_size();
   for (Argument &A : F.args())
     Out << ' ' << argumentKind(A, Esc);
   F.getParent()->appendModuleInlineAsm(Text);
@@ -203,8 +202,7 @@ void emitEntryRecord(Function &F, unsigned Flags, int64_t Need, const Escape &Es
       Locals.push_back(A);
   IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().getFirstNonPHIOrDbgOrAlloca());
   SmallVector<Value *, 64> Ops = {B.getInt64(GREENCC_ENTRY_ID), B.getInt32(0),
-                                  B.getInt64(Flags), B.getInt64(frameRoom(F)),
-                                  B.getInt64(Need),
+                                  B.getInt64(Flags), B.getInt64(Need),
                                   B.getInt64(F.arg_size())};
   for (Argument &A : F.args())
     Ops.push_back(B.getInt64(argumentKind(A, Esc)));
