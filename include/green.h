@@ -379,6 +379,7 @@ struct green_stats {
 	uint64_t stolen;		/* threads that changed their worker */
 	uint64_t segments;		/* begun, as a stack could not move to grow */
 	uint64_t shrunk;		/* stacks of idle threads, by a move */
+	uint64_t trimmed;		/* ... that stayed, and gave pages back */
 	uint64_t refused[GREEN_NOMOVE_REASONS];
 };
 

@@ -10,6 +10,8 @@
  *   verify	prove each moved stack again, at its new place: the same words must
  *		be pointers, and all of them into it
  *   nomove	never move
+ *   stack=N	first stacks of mapped functions have N bytes, unless they ask for
+ *		some: 2048 are the least
  *   skip=N	leave out one adjustment in N: the tests must notice
  *   backend=user	do without the module, even if it is there
  *   switch=module	resume threads by the module's SWITCH, for its tracepoint
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int number(const char *s, unsigned int *n)
 {
@@ -59,6 +62,8 @@ static int parse_one(struct green_debug *d, const char *s)
 		d->user_backend = true;
 	else if (!strcmp(s, "switch=module"))
 		d->switch_module = true;
+	else if (!strncmp(s, "stack=", 6))
+		return number(s + 6, &d->stack);
 	else if (!strncmp(s, "skip=", 5))
 		return number(s + 5, &d->skip);
 	else if (!strncmp(s, "trace=", 6))
@@ -90,13 +95,18 @@ int green_debug_parse(struct green_debug *d, const char *s)
 
 void green_trace(unsigned int level, const char *fmt, ...)
 {
+	char line[512] = "green: ";
+	size_t n = strlen(line);
 	va_list ap;
 
 	if (level > green_rt.debug.trace)
 		return;
-	fputs("green: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	/* In one piece: there may be several workers, and millions of lines. */
+	n = strlen(line);
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;
 }

@@ -290,6 +290,79 @@ green_segment_leave:
 	.cfi_endproc
 	.size	green_segment_join, . - green_segment_join
 
+/*
+ * The barriers of mapped code (escape.c). Called with the convention preserve_most:
+ * all general registers but r11 are kept. \fp is the last argument, the caller's
+ * frame pointer. On a green stack they take but 80 bytes, and go on on the worker's;
+ * a signal handler stays on its own.
+ */
+	.macro	BARRIER name, fp, callee
+	.globl	\name
+	.type	\name, @function
+	.p2align 4
+\name:
+	.cfi_startproc
+	.ifnb	\callee
+	/* Most have the mark of greencc in front of their code (Barrier.cpp). */
+	testl	$0xffc, %e\callee
+	jz	3f
+	cmpl	$0x071f0f67, -4(%r\callee)
+	jne	3f
+	ret
+3:
+	.endif
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	cld
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	1f
+	movq	W_CURRENT(%r11), %r10
+	testq	%r10, %r10
+	jz	1f
+	cmpq	T_HI(%r10), %rsp
+	jae	1f
+	cmpq	T_LO(%r10), %rsp
+	jb	1f
+	movq	W_SP(%r11), %rsp
+1:	andq	$-16, %rsp
+	movq	(%rbp), %\fp
+	call	do_\name
+	leaq	-64(%rbp), %rsp
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	popq	%rbp
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_endproc
+	.size	\name, . - \name
+	.endm
+
+	BARRIER	green_escape, rsi
+	BARRIER	green_escape_to, rdx
+	BARRIER	green_escape_copy, rdx
+	BARRIER	green_escape_copy_to, rcx
+	BARRIER	green_escape_lend, rdx, si
+	BARRIER	green_escape_end, rdi
+
 /* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
 	.p2align 4
 not_green:

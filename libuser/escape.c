@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Stack addresses that were stored where no map names them. Mapped code calls
- * green_escape() before it does that, on the green stack and in the middle of
- * anything: no locks, no memory, little stack. The frame that an address lies in
+ * green_escape() before it does that, in the middle of anything: no locks and no
+ * memory are taken. enter.S has the way here: on the worker's stack, as for the
+ * runtime's calls, and the last argument is the caller's frame pointer. The frame that an address lies in
  * is pinned until it is left: its function calls green_escape_end() if there is
  * any pin below its frame pointer. What frames leave behind that are left in
  * another way lies below the stack pointer, and goes when a move is tried.
@@ -11,95 +12,51 @@
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The lowest pin of the current thread; see Barrier.cpp, endOfFrame(). */
 __thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec"))) =
 	UINTPTR_MAX;
 
-/*
- * Most callees have the mark of greencc in front of their code (Barrier.cpp), and
- * nothing is to be done for them.
- */
-#define UNLESS_MARKED(callee)						\
-		"	testl	$0xffc, %e" #callee "\n"		\
-		"	jz	1f\n"					\
-		"	cmpl	$0x071f0f67, -4(%r" #callee ")\n"	\
-		"	jne	1f\n"					\
-		"	ret\n"						\
-		"1:\n"
-
-/*
- * Called with the convention preserve_most: all general registers but r11 are
- * kept. The last argument is the caller's frame pointer.
- */
-#define ENTRY(name, arg, first)						\
-	__asm__("	.text\n"					\
-		"	.globl	" #name "\n"				\
-		"	.type	" #name ", @function\n"			\
-		"	.p2align 4\n"					\
-		#name ":\n"						\
-		"	.cfi_startproc\n"				\
-		first							\
-		"	pushq	%rbp\n"					\
-		"	.cfi_def_cfa_offset 16\n"			\
-		"	.cfi_offset rbp, -16\n"				\
-		"	movq	%rsp, %rbp\n"				\
-		"	.cfi_def_cfa_register rbp\n"			\
-		"	pushq	%rax\n"					\
-		"	pushq	%rcx\n"					\
-		"	pushq	%rdx\n"					\
-		"	pushq	%rsi\n"					\
-		"	pushq	%rdi\n"					\
-		"	pushq	%r8\n"					\
-		"	pushq	%r9\n"					\
-		"	pushq	%r10\n"					\
-		"	andq	$-16, %rsp\n"				\
-		"	cld\n"						\
-		"	movq	(%rbp), %" #arg "\n"			\
-		"	call	do_" #name "\n"				\
-		"	leaq	-64(%rbp), %rsp\n"			\
-		"	popq	%r10\n"					\
-		"	popq	%r9\n"					\
-		"	popq	%r8\n"					\
-		"	popq	%rdi\n"					\
-		"	popq	%rsi\n"					\
-		"	popq	%rdx\n"					\
-		"	popq	%rcx\n"					\
-		"	popq	%rax\n"					\
-		"	popq	%rbp\n"					\
-		"	.cfi_def_cfa rsp, 8\n"				\
-		"	ret\n"						\
-		"	.cfi_endproc\n"					\
-		"	.size	" #name ", . - " #name "\n")
-
-ENTRY(green_escape, rsi, "");
-ENTRY(green_escape_to, rdx, "");
-ENTRY(green_escape_copy, rdx, "");
-ENTRY(green_escape_copy_to, rcx, "");
-ENTRY(green_escape_lend, rdx, UNLESS_MARKED(si));
-ENTRY(green_escape_end, rdi, "");
-
 static struct green *current(void)
 {
 	return green_worker ? green_worker->current : NULL;
 }
 
+/* ---- the pins of a thread ----------------------------------------------- */
+
+static const struct green_escape *first(const struct green *t)
+{
+	return t->escapes.many ?: t->escapes.few;
+}
+
+static const struct green_escape *end(const struct green *t)
+{
+	return first(t) + t->escapes.nr;
+}
+
 static void set_low(const struct green *t)
 {
-	const struct green_escapes *e = &t->escapes;
 	uintptr_t low = UINTPTR_MAX;
-	unsigned int i;
 
-	for (i = 0; i < e->nr; i++)
-		if (e->pin[i].addr < low)
-			low = e->pin[i].addr;
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr < low)
+			low = e->addr;
 	green_escape_low = low;
 }
 
-void green_escape_switch(const struct green *t)
+/* A thread that has many takes the worker's spare room: there always is one. */
+void green_escape_switch(struct green_worker *w, const struct green *t)
 {
+	if (!w->spare_escapes)
+		w->spare_escapes = malloc(GREEN_ESCAPES * sizeof(*w->spare_escapes));
 	set_low(t);
+}
+
+void green_escapes_free(struct green *t)
+{
+	free(t->escapes.many);
 }
 
 /*
@@ -129,12 +86,10 @@ static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 	}
 }
 
-static bool pinned(const struct green_escapes *e, uintptr_t addr)
+static bool pinned(const struct green *t, uintptr_t addr)
 {
-	unsigned int i;
-
-	for (i = 0; i < e->nr; i++)
-		if (addr >= e->pin[i].addr && addr < e->pin[i].end)
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (addr >= e->addr && addr < e->end)
 			return true;
 	return false;
 }
@@ -142,49 +97,67 @@ static bool pinned(const struct green_escapes *e, uintptr_t addr)
 /* Too many frames are pinned: from the lowest up, all are, until the end. */
 static void pin_all_above(struct green *t, uintptr_t addr)
 {
-	struct green_escapes *e = &t->escapes;
-	unsigned int i;
+	struct green_escape *p = t->escapes.many ?: t->escapes.few;
 
-	for (i = 0; i < e->nr; i++)
-		if (e->pin[i].addr < addr)
-			addr = e->pin[i].addr;
-	e->nr = 1;
-	e->pin[0].addr = addr;
-	e->pin[0].end = UINTPTR_MAX;
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr < addr)
+			addr = e->addr;
+	t->escapes.nr = 1;
+	*p = (struct green_escape){ addr, UINTPTR_MAX };
 }
 
-static void pin(struct green *t, uintptr_t addr, uintptr_t end)
+static bool has_room(struct green *t)
 {
 	struct green_escapes *e = &t->escapes;
+
+	if (e->many)
+		return e->nr < GREEN_ESCAPES;
+	if (e->nr < GREEN_FEW_ESCAPES)
+		return true;
+	if (!green_worker->spare_escapes)
+		return false;
+	e->many = green_worker->spare_escapes;
+	green_worker->spare_escapes = NULL;
+	memcpy(e->many, e->few, sizeof(e->few));
+	return true;
+}
+
+static void add(struct green *t, uintptr_t addr, uintptr_t frame)
+{
+	struct green_escape *p = t->escapes.many ?: t->escapes.few;
 	unsigned int i;
 
-	for (i = 0; i < e->nr; i++)
-		if (end && e->pin[i].end == end) {
-			if (addr < e->pin[i].addr)
-				e->pin[i].addr = addr;
-			goto out;
+	for (i = 0; i < t->escapes.nr; i++)
+		if (frame && p[i].end == frame) {
+			if (addr < p[i].addr)
+				p[i].addr = addr;
+			return;
 		}
-	if (e->nr == GREEN_ESCAPES) {
+	if (!has_room(t)) {
 		pin_all_above(t, addr);
-		goto out;
+		return;
 	}
-	e->pin[e->nr].addr = addr;
-	e->pin[e->nr].end = end ? end : addr + 1;
-	e->nr++;
-out:
+	p = t->escapes.many ?: t->escapes.few;
+	p[t->escapes.nr++] = (struct green_escape){ addr, frame ? frame : addr + 1 };
+}
+
+static void pin(struct green *t, uintptr_t addr, uintptr_t frame)
+{
+	add(t, addr, frame);
 	if (addr < green_escape_low)
 		green_escape_low = addr;
 }
 
+/* ---- the barrier --------------------------------------------------------- */
+
 static void escape(struct green *t, uintptr_t value, uintptr_t fp)
 {
-	if (green_on_stack(t, value) && !pinned(&t->escapes, value))
+	if (green_on_stack(t, value) && !pinned(t, value))
 		pin(t, value, frame_end(t, value, fp));
 }
 
 /* @value is about to be stored where no map names it. */
 void do_green_escape(uintptr_t value, uintptr_t fp);
-__attribute__((used))
 void do_green_escape(uintptr_t value, uintptr_t fp)
 {
 	struct green *t = current();
@@ -204,22 +177,18 @@ void do_green_escape(uintptr_t value, uintptr_t fp)
  */
 static bool free_local(const struct green *t, uintptr_t dest, uintptr_t fp)
 {
-	const struct green_escapes *e = &t->escapes;
-	uintptr_t end = green_on_stack(t, dest) ? frame_end(t, dest, fp) : 0;
-	unsigned int i;
+	uintptr_t frame = green_on_stack(t, dest) ? frame_end(t, dest, fp) : 0;
 
-	if (!end)
+	if (!frame)
 		return false;
-	for (i = 0; i < e->nr; i++)
-		if (e->pin[i].addr < end &&
-		    (e->pin[i].end >= end || e->pin[i].end == e->pin[i].addr + 1))
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr < frame && (e->end >= frame || e->end == e->addr + 1))
 			return false;
 	return true;
 }
 
 /* ... and perhaps one names it: at @dest. */
 void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp);
-__attribute__((used))
 void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp)
 {
 	struct green *t = current();
@@ -230,22 +199,20 @@ void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp)
 
 /* The @n bytes at @src are about to be copied to such a place. */
 void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp);
-__attribute__((used))
 void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp)
 {
 	struct green *t = current();
-	uintptr_t end = src + n, addr = (src + 7) & ~7UL, lo, hi;
+	uintptr_t last = src + n, addr = (src + 7) & ~7UL, lo, hi;
 
 	if (!t || !green_range_of(t, src, &lo, &hi))
 		return;
-	if (end > hi || end < src)
-		end = hi;
-	for (; addr + 8 <= end; addr += 8)
+	if (last > hi || last < src)
+		last = hi;
+	for (; addr + 8 <= last; addr += 8)
 		escape(t, *(const uintptr_t *)addr, fp);
 }
 
 void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t fp);
-__attribute__((used))
 void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t fp)
 {
 	struct green *t = current();
@@ -257,7 +224,6 @@ void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t 
 
 /* @value is about to be passed to @callee, which may keep it unless it asks here. */
 void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp);
-__attribute__((used))
 void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
 {
 	struct green *t = current();
@@ -272,22 +238,21 @@ void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
  */
 static void forget(struct green *t, uintptr_t addr)
 {
-	struct green_escapes *e = &t->escapes;
+	struct green_escape *p = t->escapes.many ?: t->escapes.few;
 	unsigned int i = 0;
 
-	while (i < e->nr) {
-		if (e->pin[i].addr >= addr) {
+	while (i < t->escapes.nr) {
+		if (p[i].addr >= addr) {
 			i++;
-		} else if (e->pin[i].end > addr) {
-			e->pin[i++].addr = addr;
+		} else if (p[i].end > addr) {
+			p[i++].addr = addr;
 		} else {
-			e->pin[i] = e->pin[--e->nr];
+			p[i] = p[--t->escapes.nr];
 		}
 	}
 }
 
 void do_green_escape_end(uintptr_t fp);
-__attribute__((used))
 void do_green_escape_end(uintptr_t fp)
 {
 	struct green *t = current();
@@ -311,11 +276,8 @@ void green_escape_prune(struct green *t)
 
 bool green_escape_in(const struct green *t, uintptr_t lo, uintptr_t hi)
 {
-	const struct green_escapes *e = &t->escapes;
-	unsigned int i;
-
-	for (i = 0; i < e->nr; i++)
-		if (e->pin[i].addr >= lo && e->pin[i].addr < hi)
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr >= lo && e->addr < hi)
 			return true;
 	return false;
 }

@@ -134,7 +134,7 @@ static void on_fault(int sig, siginfo_t *si, void *context)
 	uintptr_t addr = (uintptr_t)si->si_addr;
 	char name[64];
 
-	if (t && sig == SIGSEGV && addr < t->lo && addr >= t->lo - GREEN_PAGE) {
+	if (t && sig == SIGSEGV && !t->slot->slab && addr < t->lo && addr >= t->lo - GREEN_PAGE) {
 		green_symbol((void *)regs[REG_RIP], name, sizeof(name));
 		green_die(t, "stack overflow in %s: %zu bytes are full", name,
 			  (size_t)(t->hi - t->lo));

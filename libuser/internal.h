@@ -66,12 +66,6 @@
 
 #define GREEN_PAGE	4096UL
 
-/*
- * Room below the limit that entry checks enforce, for what is not checked:
- * leaf functions, and the entry of a runtime call.
- */
-#define GREEN_SLACK	8192UL
-
 #define GREEN_LARGEST_STACK	(2UL << 30)
 
 /* What enter.S pushes on a green stack; the thread's sp points at it. */
@@ -112,12 +106,29 @@ struct green_try {
 	struct green_saved saved;
 };
 
-/* A slot of the arena: a sealed page, then the stack. */
+/*
+ * The sizes that slots come in (stack.c). The limit that entry checks enforce lies
+ * @slack above the lowest byte, for what is not checked: small frames and leaf
+ * functions, small functions of the C library, the entry of a runtime call.
+ */
+struct green_size {
+	size_t bytes;
+	unsigned int slack;
+	unsigned int cached;		/* free ones that a worker keeps for itself */
+	unsigned int warm;		/* ... that keep their pages, for all */
+};
+
+#define GREEN_SIZES 21
+#define GREEN_PACKED 3			/* the first so many have no sealed page */
+extern const struct green_size green_sizes[GREEN_SIZES];
+
+/* A slot of the arena: a sealed page, unless it is packed, then the stack. */
 struct green_slot {
-	struct green_slot *next;	/* in the free list of its class */
+	struct green_slot *next;	/* in the free list of its size */
 	uintptr_t lo;			/* first usable byte, above the sealed page */
 	uintptr_t hi;
-	unsigned int order;		/* log2 of the bytes, sealed page included */
+	struct green_slab *slab;	/* that it is packed in, or NULL */
+	unsigned int size;		/* in green_sizes */
 	bool sealed;			/* a move left all of it sealed */
 };
 
@@ -157,14 +168,18 @@ struct green_segment {
 };
 
 /* Frames whose addresses are kept outside the stack; no particular order. */
+#define GREEN_FEW_ESCAPES 2
 #define GREEN_ESCAPES 32
+
+struct green_escape {
+	uintptr_t addr;			/* the lowest address that is kept */
+	uintptr_t end;			/* of its frame, or behind addr */
+};
 
 struct green_escapes {
 	unsigned int nr;
-	struct {
-		uintptr_t addr;		/* the lowest address that is kept */
-		uintptr_t end;		/* of its frame, or behind addr */
-	} pin[GREEN_ESCAPES];
+	struct green_escape few[GREEN_FEW_ESCAPES];
+	struct green_escape *many;	/* GREEN_ESCAPES, instead; or NULL */
 };
 
 struct green {
@@ -178,8 +193,10 @@ struct green {
 	struct green_slot *slot;	/* of the newest segment */
 	struct green_segment *segment;	/* ... or NULL while there is but one */
 	struct green_slot *spare;	/* slots of segments that were left */
-	unsigned int first_order;	/* of its first slot */
-	bool shrink_refused;		/* since it parked */
+	unsigned int first_size;	/* of its first slot */
+	unsigned int idle;		/* looks of shrink.c since it parked */
+	unsigned int crossings;		/* of border, without a proof */
+	uintptr_t border;		/* its sp when it began a segment last */
 
 	struct green *next;		/* in the run queue */
 	struct green *all_next, **all_link; /* in the list of all threads */
@@ -208,6 +225,7 @@ struct green {
 #define GREEN_POISON 0x67		/* 'g' */
 
 struct green_debug {
+	unsigned int stack;		/* bytes of first stacks of mapped functions */
 	bool move_park;			/* move each stack when it parks */
 	bool move_call;			/* ... in each runtime call */
 	unsigned int move_entry;	/* ... in one of so many entry checks */
@@ -284,6 +302,11 @@ struct green_worker {
 	pthread_t thread;
 	void *signal_stack;
 	stack_t old_signal_stack;
+	struct green_escape *spare_escapes; /* for the next thread that needs many */
+	struct {
+		struct green_slot *head;
+		unsigned int nr;
+	} cache[GREEN_SIZES];
 };
 
 /*
@@ -299,7 +322,8 @@ struct green_runtime {
 	uint64_t poll_until;		/* ... until then; 0: for ever */
 	unsigned int nr_idle;
 	struct green *all;
-	struct green *shrink_next;	/* whose stack is looked at next */
+	struct green *shrink_next;	/* whose stack is looked at next; NULL: a pass is over */
+	uint64_t shrink_began;		/* the pass, in nanoseconds */
 	struct green *main;
 	int main_ret;
 	bool main_done;
@@ -358,17 +382,36 @@ struct green *green_timer_pop(uint64_t now);
 uint64_t green_timer_next(void);
 
 /* stack.c */
+enum green_slot_kind {
+	SLOT_ANY,
+	SLOT_GUARDED,			/* with a sealed page: for code that tests nothing */
+	SLOT_COLD,			/* ... and no pages: for what a move puts there */
+};
+
 int green_stacks_init(void);
 void green_stacks_exit(void);
-/*
- * A slot of at least @size usable bytes that ends at @below at the latest.
- * @cold: it holds no pages, so it can be the destination of a move.
- */
-struct green_slot *green_slot_get(size_t size, bool cold,
-				  uintptr_t below);
+/* A slot of at least @bytes that ends at @below at the latest; or NULL. */
+struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintptr_t below);
 void green_slot_put(struct green_slot *slot);
+/* Of the least size that has @room above its limit. */
+size_t green_bytes_for(size_t room);
+static inline size_t green_slot_bytes(const struct green_slot *slot)
+{
+	return green_sizes[slot->size].bytes;
+}
+static inline unsigned int green_slot_slack(const struct green_slot *slot)
+{
+	return green_sizes[slot->size].slack;
+}
+/* @bytes of the arena that were never used; 0 if there are none. */
+uintptr_t green_arena_carve(size_t bytes);
 bool green_in_arena(uintptr_t addr);
 void green_stack_set(struct green *t, struct green_slot *slot);
+
+/* slab.c */
+struct green_slot *green_slab_get(unsigned int size);
+void green_slab_put(struct green_slot *slot);
+void green_slabs_exit(void);
 
 /* segment.c */
 int green_segment_begin(struct green *t, size_t need);
@@ -409,7 +452,7 @@ void green_proof_free(struct green_proof *p);
  */
 struct green_proof {
 	uintptr_t lo;			/* the stack's range, for values */
-	uintptr_t base;			/* first page with anything live */
+	uintptr_t base;			/* of the first page with anything live, or lo */
 	uintptr_t sp;
 	uintptr_t hi;
 	uint64_t *bits;
@@ -448,8 +491,9 @@ bool green_cancel_point(struct green *t);
 int green_exit_status(const struct green *t);
 
 /* escape.c */
-/* @t is about to run. */
-void green_escape_switch(const struct green *t);
+/* @t is about to run on @w. */
+void green_escape_switch(struct green_worker *w, const struct green *t);
+void green_escapes_free(struct green *t);
 /* Forget pins in frames that are gone. */
 void green_escape_prune(struct green *t);
 /* Is the address of something in [lo, hi) kept outside the stack? */

@@ -13,6 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Where a stack cannot grow, the call goes on if so much is left: for foreign code,
+ * which may need less than was asked for; and for what is not tested.
+ */
+#define FOREIGN_LEAST	8192
+#define UNTESTED	640
+
+/* Crossings of a border without a proof. */
+#define RETRY	64
+
 /* What one MOVE of the module takes; the rest is adjusted after it. */
 #define MAX_RELOCS 65536u
 
@@ -117,18 +127,27 @@ static int move_pages(const struct green_proof *p,
 	return err;
 }
 
+static bool is_set(const struct green_proof *p, uintptr_t addr)
+{
+	size_t i = (addr - p->base) / 8;
+
+	return p->bits[i / 64] >> i % 64 & 1;
+}
+
 /* Debugging: the proof of the moved stack must find the same words. */
 static void verify(struct green *t, const struct green_proof *p)
 {
-	size_t words = (p->hi - p->base) / 512 + 1;
 	struct green_nomove why;
 	struct green_proof q;
+	bool same;
 
 	if (green_prove(t, &q, &why))
 		green_die(t, "verify: after its move it cannot be proved: %s %s",
 			  green_nomove_name(why.reason), why.function);
-	if (q.nr != p->nr || q.nr_older != p->nr_older ||
-	    memcmp(q.bits, p->bits, words * sizeof(*q.bits)))
+	same = q.nr == p->nr && q.nr_older == p->nr_older;
+	for (uintptr_t addr = p->sp; same && addr < p->hi; addr += 8)
+		same = is_set(p, addr) == is_set(&q, addr - p->hi + q.hi);
+	if (!same)
 		green_die(t, "verify: after its move %zu words of %zu are pointers into it",
 			  q.nr, p->nr);
 	green_proof_free(&q);
@@ -179,14 +198,17 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 	err = green_prove(t, &p, why);
 	if (err)
 		return err;
-	copy = !green_rt.debug.seal && p.hi - p.sp < green_rt.crossover;
-	slot = green_slot_get(size ? size : 1UL << t->slot->order, !copy,
+	if (!size)
+		size = green_slot_bytes(t->slot);
+	copy = t->slot->slab || size <= green_sizes[GREEN_PACKED - 1].bytes ||
+	       (!green_rt.debug.seal && p.hi - p.sp < green_rt.crossover);
+	slot = green_slot_get(size, copy ? SLOT_ANY : SLOT_COLD,
 			      t->segment ? t->segment->lo : UINTPTR_MAX);
 	err = -ENOMEM;
 	if (!slot)
 		goto out;
 	err = -ENOSPC;
-	if (slot->hi - slot->lo < p.hi - p.base + GREEN_SLACK)
+	if (slot->hi - slot->lo < p.hi - (copy ? p.sp : p.base) + green_slot_slack(slot))
 		goto err_slot;
 	err = commit(t, slot, &p, copy);
 	if (err)
@@ -233,6 +255,18 @@ void green_after(struct green_worker *w)
 }
 
 /*
+ * A call in a loop crosses the same border each time: what refused the last move
+ * is likely to be there still, and proofs cost more than segments. Now and then
+ * it is tried again.
+ */
+static bool refused_lately(struct green *t)
+{
+	if (t->border != t->sp)
+		return false;
+	return ++t->crossings % RETRY;
+}
+
+/*
  * Grow the stack by a move, or by a segment. Only a function that has not laid
  * out its frame can begin one.
  */
@@ -244,11 +278,13 @@ static int move_or_begin(struct green *t, size_t size, uint64_t need,
 	bool entry = s->pc == (uintptr_t)green_stack_morestack_return;
 	int err;
 
-	if (entry && e->flags & ENTRY_FIXED)
+	if (entry && (e->flags & ENTRY_FIXED || refused_lately(t)))
 		return green_segment_begin(t, need);
 	err = green_try_move(t, size, why);
-	if (err == -EBUSY && entry)
+	if (err == -EBUSY && entry) {
+		t->border = t->sp;
 		err = green_segment_begin(t, need);
+	}
 	if (err == -EBUSY)
 		green_count_refusal(why);
 	return err;
@@ -264,7 +300,7 @@ static bool entry_check_only(struct green *t, uint64_t need)
 	size_t room = t->sp - t->lo;
 	struct green_nomove why;
 
-	if (!green_rt.debug.move_entry || room < GREEN_SLACK || room - GREEN_SLACK < need)
+	if (!green_rt.debug.move_entry || room < green_slot_slack(t->slot) + need)
 		return false;
 	if (++nr % green_rt.debug.move_entry == 0)
 		move_or_begin(t, 0, need, &why);
@@ -282,17 +318,16 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 {
 	struct green *t = green_worker->current;
 	struct green_nomove why;
-	size_t used = t->hi - t->sp, size = 2UL << t->slot->order;
+	size_t used = t->hi - t->sp, bytes = 2 * green_slot_bytes(t->slot);
+	size_t least = green_bytes_for(used + need);
 	int err;
 
 	if (entry_check_only(t, need))
 		return;
-	while (size < used + need + 2 * GREEN_SLACK + GREEN_PAGE)
-		size *= 2;
-	err = move_or_begin(t, size, need, &why);
+	err = move_or_begin(t, bytes > least ? bytes : least, need, &why);
 	if (!err)
 		return;
-	if (t->sp - t->lo > taken + (need > taken ? GREEN_SLACK : GREEN_SLACK / 4))
+	if (t->sp - t->lo > taken + (need > taken ? FOREIGN_LEAST : UNTESTED))
 		return;
 	if (err == -EBUSY)
 		green_die(t, "its stack of %zu bytes is full and may not move: %s %s",

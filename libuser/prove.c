@@ -325,7 +325,7 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	p->lo = t->lo;
 	p->hi = t->hi;
 	p->sp = t->sp;
-	p->base = t->sp & ~(GREEN_PAGE - 1);
+	p->base = t->slot->slab ? t->lo : t->sp & ~(GREEN_PAGE - 1);
 	p->nr = 0;
 	p->older = NULL;
 	p->nr_older = p->max_older = 0;

@@ -42,7 +42,7 @@ struct green *green_park(struct green_worker *w)
 
 	w->current = NULL;
 	t->state = STATE_PARKED;
-	t->shrink_refused = false;
+	t->idle = 0;
 	if (green_rt.debug.move_park)
 		green_move(t, 0, NULL);
 	return t;
@@ -89,7 +89,7 @@ static struct green *run(struct green_worker *w, struct green *t)
 	t->state = STATE_RUNNING;
 	t->home = w;
 	w->current = t;
-	green_escape_switch(t);
+	green_escape_switch(w, t);
 	green_rt.stats.switches++;
 	green_unlock();
 	if (green_rt.debug.switch_module && green_rt.backend->resume)
@@ -183,22 +183,24 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 				void (*fn)(void *), void *arg)
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
+	bool mapped = green_is_mapped((void *)fn);
 	struct green_slot *slot;
 	struct green *t;
 
+	if (!size && mapped)
+		size = green_rt.debug.stack ?: DEFAULT_MAPPED_STACK;
 	if (!size)
-		size = green_is_mapped((void *)fn) ? DEFAULT_MAPPED_STACK :
-						     DEFAULT_PLAIN_STACK;
+		size = DEFAULT_PLAIN_STACK;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	slot = green_slot_get(size, false, UINTPTR_MAX);
+	slot = green_slot_get(size, mapped ? SLOT_ANY : SLOT_GUARDED, UINTPTR_MAX);
 	if (!slot) {
 		free(t);
 		return NULL;
 	}
 	green_stack_set(t, slot);
-	t->first_order = slot->order;
+	t->first_size = slot->size;
 	t->home = w;
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
@@ -217,6 +219,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 static void thread_free(struct green *t)
 {
 	green_panics_free(t);
+	green_escapes_free(t);
 	*t->all_link = t->all_next;
 	if (t->all_next)
 		t->all_next->all_link = t->all_link;
@@ -381,7 +384,8 @@ static void runtime_exit(void)
 	while (green_rt.all) {
 		green_defers_free(green_rt.all);
 		green_segments_free(green_rt.all);
-		free(green_rt.all->slot);
+		if (green_rt.all->slot && !green_rt.all->slot->slab)
+			free(green_rt.all->slot);
 		thread_free(green_rt.all);
 	}
 	free(green_rt.timers);

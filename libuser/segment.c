@@ -29,7 +29,7 @@
 #include <string.h>
 
 /* What a segment has beyond the need of its first function. */
-#define ROOM	(4UL * GREEN_SLACK)
+#define ROOM	(32UL << 10)
 
 /* The bounds of the segment that @addr lies in; false if in none. */
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi)
@@ -72,9 +72,7 @@ static void trim(struct green *t, bool all)
 	for (s = t->spare; s; s = next) {
 		next = s->next;
 		/* Debugging: what still points there is to be seen. */
-		if (green_rt.debug.seal && !green_rt.backend->seal(s->lo, s->hi - s->lo))
-			s->sealed = true;
-		else if (!all && !next)
+		if (!green_rt.debug.seal && !all && !next)
 			break;
 		green_slot_put(s);
 	}
@@ -91,7 +89,7 @@ static struct green_slot *take_slot(struct green *t, size_t size)
 		t->spare = NULL;
 		return s;
 	}
-	return green_slot_get(size + GREEN_PAGE, false, t->lo);
+	return green_slot_get(size + GREEN_PAGE, SLOT_GUARDED, t->lo);
 }
 
 /*

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Stack slots: the arena is cut into slots of a power of two, each with a
- * sealed page at its low end. A slot keeps its size for good; free ones wait
- * in a queue by order, oldest first, so that a stack address that was missed
- * has the longest time to hit a sealed page.
+ * Stack slots. Those from 16 KiB on are cut from the arena one by one, with a
+ * sealed page at the low end; smaller ones are packed (slab.c). A slot keeps its
+ * size for good. A free one goes to the worker's cache, which is last in, first
+ * out, for it is in the processor's as well; what does not fit there waits in a
+ * queue by size, oldest first, so that a stack address that was missed has the
+ * longest time to hit a sealed page.
  */
 #include "internal.h"
 #include "backend.h"
@@ -12,8 +14,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_ORDER	14
-#define MAX_ORDER	40
+/*
+ * All sizes, and what is kept of each. The slack of packed ones is that of what
+ * greencc leaves untested, and there is no more to be had: a signal's frame, if it
+ * has no stack of its own, does not fit.
+ */
+const struct green_size green_sizes[GREEN_SIZES] = {
+	/* bytes	slack	cached	warm */
+	{ 2UL << 10,	1024,	32,	0 },
+	{ 4UL << 10,	1024,	32,	0 },
+	{ 8UL << 10,	1024,	32,	0 },
+	{ 16UL << 10,	8192,	32,	64 },
+	{ 32UL << 10,	8192,	32,	64 },
+	{ 64UL << 10,	8192,	32,	64 },
+	{ 128UL << 10,	8192,	16,	64 },
+	{ 256UL << 10,	8192,	16,	64 },
+	{ 512UL << 10,	8192,	4,	32 },
+	{ 1UL << 20,	8192,	2,	16 },
+	{ 2UL << 20,	8192,	0,	8 },
+	{ 4UL << 20,	8192,	0,	4 },
+	{ 8UL << 20,	8192,	0,	2 },
+	{ 16UL << 20,	8192,	0,	1 },
+	{ 32UL << 20,	8192,	0,	0 },
+	{ 64UL << 20,	8192,	0,	0 },
+	{ 128UL << 20,	8192,	0,	0 },
+	{ 256UL << 20,	8192,	0,	0 },
+	{ 512UL << 20,	8192,	0,	0 },
+	{ 1UL << 30,	8192,	0,	0 },
+	{ 2UL << 30,	8192,	0,	0 },
+};
 
 /*
  * The runtime's own stacks, one a worker, are the arena's lowest part: an unwinder
@@ -21,14 +50,10 @@
  */
 #define RUNTIME_STACK	(256UL << 10)
 
-/* Free slots of an order that may keep their pages, for quick reuse, and bytes. */
-#define MAX_WARM	64
-#define MAX_WARM_BYTES	(16UL << 20)
-
 /* Slots that a search looks at. */
 #define MAX_LOOKS	64
 
-/* Free slots of an order that forced moves go through in turn. */
+/* Free slots of a size that forced moves go through in turn. */
 #define DEBUG_SLOTS	16
 
 #define MAX_POISON	(256UL << 10)
@@ -41,8 +66,8 @@ struct free_list {
 /* The process's arena; slots are cut from its end downwards, to be below older ones. */
 static struct {
 	uintptr_t base, floor, brk;
-	struct free_list warm[MAX_ORDER + 1];
-	struct free_list cold[MAX_ORDER + 1];
+	struct free_list warm[GREEN_SIZES];
+	struct free_list cold[GREEN_SIZES];
 } arena;
 
 static void list_put(struct free_list *l, struct green_slot *s)
@@ -71,6 +96,215 @@ static struct green_slot *list_get(struct free_list *l, uintptr_t below)
 	return s;
 }
 
+bool green_in_arena(uintptr_t addr)
+{
+	return addr >= arena.base && addr < arena.base + green_rt.opt.arena_size;
+}
+
+static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
+{
+	unsigned int size = kind == SLOT_ANY ? 0 : GREEN_PACKED;
+
+	while (size < GREEN_SIZES && green_sizes[size].bytes < bytes)
+		size++;
+	return size;
+}
+
+size_t green_bytes_for(size_t room)
+{
+	unsigned int size = 0;
+
+	while (size < GREEN_SIZES &&
+	       green_sizes[size].bytes - (size < GREEN_PACKED ? 0 : GREEN_PAGE) <
+	       room + green_sizes[size].slack)
+		size++;
+	return size < GREEN_SIZES ? green_sizes[size].bytes : SIZE_MAX;
+}
+
+uintptr_t green_arena_carve(size_t bytes)
+{
+	if (arena.brk - arena.floor < bytes)
+		return 0;
+	arena.brk -= bytes;
+	return arena.brk;
+}
+
+/*
+ * Sizes mix in the arena; a slot starts at a multiple of a page only, and
+ * that is all that over-aligned locals need: both ends of a move agree modulo
+ * the page size.
+ */
+static struct green_slot *slot_carve(unsigned int size)
+{
+	size_t bytes = green_sizes[size].bytes;
+	struct green_slot *s = calloc(1, sizeof(*s));
+	uintptr_t lo;
+
+	if (!s)
+		return NULL;
+	lo = green_arena_carve(bytes);
+	if (!lo || green_rt.backend->seal(lo, GREEN_PAGE)) {
+		arena.brk += lo ? bytes : 0;
+		free(s);
+		return NULL;
+	}
+	s->lo = lo + GREEN_PAGE;
+	s->hi = lo + bytes;
+	s->size = size;
+	return s;
+}
+
+/* ---- a worker's cache ---------------------------------------------------- */
+
+/* Debugging: what is used again at once hides what still points there. */
+static bool no_caches(void)
+{
+	return green_rt.debug.seal || green_rt.debug.poison || !green_worker;
+}
+
+static struct green_slot *cache_get(unsigned int size)
+{
+	struct green_slot *s = no_caches() ? NULL : green_worker->cache[size].head;
+
+	if (!s)
+		return NULL;
+	green_worker->cache[size].head = s->next;
+	green_worker->cache[size].nr--;
+	return s;
+}
+
+static bool cache_put(struct green_slot *s)
+{
+	if (no_caches() || green_worker->cache[s->size].nr == green_sizes[s->size].cached ||
+	    s->sealed)
+		return false;
+	s->next = green_worker->cache[s->size].head;
+	green_worker->cache[s->size].head = s;
+	green_worker->cache[s->size].nr++;
+	return true;
+}
+
+static void slot_put(struct green_slot *s);
+
+static void cache_flush(struct green_worker *w)
+{
+	struct green_slot *s;
+
+	for (int i = 0; i < GREEN_SIZES; i++)
+		while ((s = w->cache[i].head)) {
+			w->cache[i].head = s->next;
+			slot_put(s);
+		}
+}
+
+/* ---- for all ------------------------------------------------------------- */
+
+/*
+ * Debugging: a stack that moves to and fro between two slots would make each
+ * address that was missed right again with every other move.
+ */
+static bool many_slots(void)
+{
+	return green_rt.debug.move_entry || green_rt.debug.move_call;
+}
+
+static struct green_slot *slot_get(unsigned int size, bool cold, uintptr_t below)
+{
+	struct green_slot *s = NULL;
+
+	if (!cold)
+		s = list_get(&arena.warm[size], below);
+	if (!s && (!many_slots() || arena.cold[size].nr >= DEBUG_SLOTS))
+		s = list_get(&arena.cold[size], below);
+	if (!s)
+		s = slot_carve(size);
+	if (!s)
+		s = list_get(&arena.cold[size], below);
+	if (!s)
+		return NULL;
+	if (s->sealed) {
+		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
+			list_put(&arena.cold[size], s);
+			return NULL;
+		}
+		s->sealed = false;
+	}
+	return s;
+}
+
+struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintptr_t below)
+{
+	unsigned int size = size_of(bytes, kind);
+	struct green_slot *s = NULL;
+
+	if (bytes > green_rt.opt.max_stack || size == GREEN_SIZES)
+		return NULL;
+	if (kind != SLOT_COLD && below == UINTPTR_MAX)
+		s = cache_get(size);
+	if (s)
+		return s;
+	return size < GREEN_PACKED ? green_slab_get(size) :
+				     slot_get(size, kind == SLOT_COLD, below);
+}
+
+/* Debugging: what is read through a stale address is to be seen. */
+static void poison(const struct green_slot *s)
+{
+	size_t n = s->hi - s->lo;
+
+	/* Of a large one the end, where frames are. */
+	if (n > MAX_POISON)
+		n = MAX_POISON;
+	memset((void *)(s->hi - n), GREEN_POISON, n);
+}
+
+static void slot_put(struct green_slot *s)
+{
+	struct free_list *warm = &arena.warm[s->size], *cold = &arena.cold[s->size];
+
+	if (s->slab) {
+		green_slab_put(s);
+		return;
+	}
+	if (s->sealed) {
+		list_put(cold, s);
+		return;
+	}
+	if (!green_rt.debug.seal && warm->nr < green_sizes[s->size].warm) {
+		list_put(warm, s);
+		return;
+	}
+	/* If the pages cannot be given back now, the slot stays warm. */
+	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
+		list_put(warm, s);
+		return;
+	}
+	s->sealed = true;
+	list_put(cold, s);
+}
+
+void green_slot_put(struct green_slot *s)
+{
+	/* A packed one cannot be sealed. */
+	if ((green_rt.debug.poison || (green_rt.debug.seal && s->slab)) && !s->sealed)
+		poison(s);
+	if (!cache_put(s))
+		slot_put(s);
+}
+
+void green_stack_set(struct green *t, struct green_slot *slot)
+{
+	t->slot = slot;
+	t->lo = slot->lo;
+	t->hi = slot->hi;
+	t->limit = slot->lo + green_slot_slack(slot);
+	/* Debugging: every entry check is to call green_stack_grow(). */
+	if (green_rt.debug.move_entry)
+		t->limit = UINTPTR_MAX;
+}
+
+/* ---- the arena's life ---------------------------------------------------- */
+
 int green_stacks_init(void)
 {
 	int i, err = -ENODEV;
@@ -96,7 +330,7 @@ int green_stacks_init(void)
 		return err;
 	}
 	arena.brk = arena.base + green_rt.opt.arena_size;
-	for (i = 0; i <= MAX_ORDER; i++) {
+	for (i = 0; i < GREEN_SIZES; i++) {
 		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };
 		arena.cold[i] = (struct free_list){ .tail = &arena.cold[i].head };
 	}
@@ -110,134 +344,16 @@ int green_stacks_init(void)
 void green_stacks_exit(void)
 {
 	struct green_slot *s;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i <= MAX_ORDER; i++) {
+	for (i = 0; i < green_rt.nr_workers; i++)
+		cache_flush(&green_rt.worker[i]);
+	for (i = 0; i < GREEN_SIZES; i++) {
 		while ((s = list_get(&arena.warm[i], UINTPTR_MAX)))
 			free(s);
 		while ((s = list_get(&arena.cold[i], UINTPTR_MAX)))
 			free(s);
 	}
+	green_slabs_exit();
 	green_rt.backend->close();
-}
-
-bool green_in_arena(uintptr_t addr)
-{
-	return addr >= arena.base && addr < arena.base + green_rt.opt.arena_size;
-}
-
-static unsigned int order_of(size_t size)
-{
-	unsigned int order = MIN_ORDER;
-
-	while (order < MAX_ORDER && (1UL << order) < size)
-		order++;
-	return order;
-}
-
-/*
- * Orders mix in the arena; a slot starts at a multiple of a page only, and
- * that is all that over-aligned locals need: both ends of a move agree modulo
- * the page size.
- */
-static struct green_slot *slot_carve(unsigned int order)
-{
-	size_t size = 1UL << order;
-	struct green_slot *s;
-
-	if (arena.brk - arena.floor < size)
-		return NULL;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return NULL;
-	if (green_rt.backend->seal(arena.brk - size, GREEN_PAGE)) {
-		free(s);
-		return NULL;
-	}
-	s->hi = arena.brk;
-	arena.brk -= size;
-	s->lo = arena.brk + GREEN_PAGE;
-	s->order = order;
-	return s;
-}
-
-/*
- * Debugging: a stack that moves to and fro between two slots would make each
- * address that was missed right again with every other move.
- */
-static bool many_slots(void)
-{
-	return green_rt.debug.move_entry || green_rt.debug.move_call;
-}
-
-struct green_slot *green_slot_get(size_t size, bool cold,
-				  uintptr_t below)
-{
-	unsigned int order = order_of(size);
-	struct green_slot *s = NULL;
-
-	if (size > green_rt.opt.max_stack)
-		return NULL;
-	if (!cold)
-		s = list_get(&arena.warm[order], below);
-	if (!s && (!many_slots() || arena.cold[order].nr >= DEBUG_SLOTS))
-		s = list_get(&arena.cold[order], below);
-	if (!s)
-		s = slot_carve(order);
-	if (!s)
-		s = list_get(&arena.cold[order], below);
-	if (!s)
-		return NULL;
-	if (s->sealed) {
-		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
-			list_put(&arena.cold[order], s);
-			return NULL;
-		}
-		s->sealed = false;
-	}
-	return s;
-}
-
-/* Debugging: what is read through a stale address is to be seen. */
-static void poison(const struct green_slot *s)
-{
-	size_t n = s->hi - s->lo;
-
-	/* Of a large one the end, where frames are. */
-	if (n > MAX_POISON)
-		n = MAX_POISON;
-	memset((void *)(s->hi - n), GREEN_POISON, n);
-}
-
-void green_slot_put(struct green_slot *s)
-{
-	if (green_rt.debug.poison && !s->sealed)
-		poison(s);
-	if (s->sealed) {
-		list_put(&arena.cold[s->order], s);
-		return;
-	}
-	if (arena.warm[s->order].nr < MAX_WARM &&
-	    arena.warm[s->order].nr < MAX_WARM_BYTES >> s->order) {
-		list_put(&arena.warm[s->order], s);
-		return;
-	}
-	/* If the pages cannot be given back now, the slot stays warm. */
-	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
-		list_put(&arena.warm[s->order], s);
-		return;
-	}
-	s->sealed = true;
-	list_put(&arena.cold[s->order], s);
-}
-
-void green_stack_set(struct green *t, struct green_slot *slot)
-{
-	t->slot = slot;
-	t->lo = slot->lo;
-	t->hi = slot->hi;
-	t->limit = slot->lo + GREEN_SLACK;
-	/* Debugging: every entry check is to call green_stack_grow(). */
-	if (green_rt.debug.move_entry)
-		t->limit = UINTPTR_MAX;
 }

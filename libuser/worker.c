@@ -307,8 +307,10 @@ void green_workers_exit(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < green_rt.nr_workers; i++)
+	for (i = 0; i < green_rt.nr_workers; i++) {
 		pthread_cond_destroy(&green_rt.worker[i].cond);
+		free(green_rt.worker[i].spare_escapes);
+	}
 	green_sites_free();
 	free(green_rt.worker);
 	green_rt.worker = NULL;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#include <green.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "foreign.h"
 
@@ -23,4 +25,18 @@ int foreign_frames(void)
 	for (; fp && n < 1000; n++)
 		fp = (uintptr_t *)*fp;
 	return n;
+}
+
+int foreign_takes(unsigned int bytes)
+{
+	char room[bytes];
+
+	memset(room, 1, bytes);
+	__asm__ volatile("" : : "r"(room) : "memory");
+	return room[bytes / 2];
+}
+
+void foreign_stack_info(void *info)
+{
+	green_stack_info(green_self(), info);
 }

@@ -12,4 +12,10 @@ void foreign_count(int *p);
 /* How many frames the chain of frame pointers has, its own included. */
 int foreign_frames(void);
 
+/* Touches @bytes of stack; returns 1. */
+int foreign_takes(unsigned int bytes);
+
+/* The start of a thread; @info: struct green_stack_info, to be filled. */
+void foreign_stack_info(void *info);
+
 #endif

@@ -214,6 +214,150 @@ TEST(arguments_in_registers_and_on_the_stack)
 		EXPECT_EQ(1, SEGMENTS);
 }
 
+typedef float quad __attribute__((vector_size(16)));
+typedef double wide __attribute__((vector_size(32)));
+struct huge {
+	long v[700];
+};
+
+static long NOINLINE by_value(struct large l, long a, struct large m, int *p)
+{
+	char room[6000];
+
+	KEEP(room);
+	green_yield();
+	return l.v[0] + 2 * l.v[11] + 3 * a + 4 * m.v[5] + 5 * *p;
+}
+
+static long NOINLINE odd_ones(__int128 i, long double x, quad q, long a, __int128 j)
+{
+	char room[6000];
+
+	KEEP(room);
+	green_yield();
+	return (long)(i >> 64) + 2 * (long)(x * 4) + 3 * (long)q[3] + 4 * a + 5 * (long)j;
+}
+
+static void odd_arguments(long *r)
+{
+	struct large l, m;
+	int five = 5;
+
+	for (int i = 0; i < 12; i++) {
+		l.v[i] = i + 1;
+		m.v[i] = 100 * i;
+	}
+	r[0] = by_value(l, 7, m, &five);
+	r[1] = odd_ones((__int128)3 << 64, 1.25L, (quad){ 1, 2, 3, 4 }, 6, -2);
+}
+
+TEST(structs_and_other_odd_arguments)
+{
+	EXPECT_EQ(0, run(odd_arguments));
+	EXPECT_EQ(1 + 24 + 21 + 2000 + 25, test.r[0]);
+	EXPECT_EQ(3 + 10 + 12 + 24 - 10, test.r[1]);
+	if (UNFORCED)
+		EXPECT_EQ(2, SEGMENTS);
+}
+
+/* They test nothing: whoever calls them asks for as much as for foreign code. */
+static long NOINLINE takes_huge(struct huge h, long *p)
+{
+	green_yield();
+	return h.v[0] + h.v[699] + *p;
+}
+
+__attribute__((target("avx"))) static long NOINLINE takes_wide(wide w, long *p)
+{
+	green_yield();
+	return (long)(w[0] + w[3]) + *p;
+}
+
+__attribute__((target("avx"))) static long NOINLINE calls_wide(long *p)
+{
+	return takes_wide((wide){ 1, 2, 3, 4 }, p);
+}
+
+__attribute__((preserve_most)) static long NOINLINE keeps_registers(long a, long *p)
+{
+	green_yield();
+	return a + *p;
+}
+
+static void NOINLINE untested(long *r)
+{
+	struct huge h;
+	long local = 10;
+
+	memset(&h, 0, sizeof(h));
+	h.v[0] = 1;
+	h.v[699] = 2;
+	r[0] = takes_huge(h, &local);
+	r[1] = __builtin_cpu_supports("avx") ? calls_wide(&local) : 15;
+	r[2] = keeps_registers(5, &local);
+}
+
+TEST(arguments_that_no_test_could_keep)
+{
+	EXPECT_EQ(0, run(untested));
+	EXPECT_EQ(13, test.r[0]);
+	EXPECT_EQ(15, test.r[1]);
+	EXPECT_EQ(15, test.r[2]);
+	/* The caller had a segment with room for them. */
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+}
+
+/*
+ * A function without calls, and so without safepoints, and without locals in
+ * memory: but it spills 800 bytes.
+ */
+#define TEN(x) x(0) x(1) x(2) x(3) x(4) x(5) x(6) x(7) x(8) x(9)
+#define TOUCH(i) __asm__ volatile("" : "+r"(v##i##0), "+r"(v##i##1), "+r"(v##i##2),	\
+	"+r"(v##i##3), "+r"(v##i##4), "+r"(v##i##5), "+r"(v##i##6), "+r"(v##i##7),	\
+	"+r"(v##i##8), "+r"(v##i##9));
+#define DECLARE(i) long v##i##0 = a[i], v##i##1 = a[i + 1], v##i##2 = a[i + 2],		\
+	v##i##3 = a[i + 3], v##i##4 = a[i + 4], v##i##5 = a[i + 5], v##i##6 = a[i + 6],	\
+	v##i##7 = a[i + 7], v##i##8 = a[i + 8], v##i##9 = a[i + 9];			\
+	TOUCH(i)
+#define ADD(i) TOUCH(i)									\
+	sum = sum * 3 + v##i##0 * v##i##9 + v##i##1 * v##i##8 + v##i##2 * v##i##7 +	\
+	      v##i##3 * v##i##6 + v##i##4 * v##i##5;
+
+static long NOINLINE spills(const long *a)
+{
+	long sum = 0;
+
+	TEN(DECLARE)
+	TEN(ADD)
+	return sum;
+}
+
+static long spilt[20];
+
+static long NOINLINE spills_lower(void)
+{
+	char room[900];
+
+	KEEP(room);
+	return spills(spilt);
+}
+
+static void leaf_spills(long *r)
+{
+	r[0] = spills_lower();
+}
+
+TEST(spills_of_a_leaf)
+{
+	for (int i = 0; i < 20; i++)
+		spilt[i] = 1000003L * i + 17;
+	EXPECT_EQ(0, run(leaf_spills));
+	EXPECT_EQ(spills(spilt), test.r[0]);
+	if (UNFORCED)
+		EXPECT_EQ(1, SEGMENTS);
+}
+
 static long NOINLINE variable(int n, ...)
 {
 	va_list ap;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* What becomes of stacks: caches, idle ones, frame pointers. Built by greencc. */
 #include <green.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,16 +102,29 @@ TEST(caches_under_a_hundred_growing_threads)
 static struct {
 	green_t *t;
 	size_t large, small;
-	bool done;
+	int wait[2];
 	long sum;
 	struct green_stats stats;
 } idle;
 
 static void NOINLINE is_idle(long *p)
 {
-	while (!idle.done)
-		green_sleep_ns(1000000);
+	/* One wait: what wakes up is not idle. */
+	green_poll(idle.wait[0], POLLIN);
 	idle.sum = *p;
+}
+
+/* Threads are looked at once a second, and it takes two looks. */
+static void look_around(void)
+{
+	for (int i = 0; i < 260; i++)
+		green_sleep_ns(10000000);
+}
+
+static void wake_all(void)
+{
+	if (write(idle.wait[1], "", 1) != 1)
+		abort();
 }
 
 static void large_once(void *arg)
@@ -129,11 +143,10 @@ static int looks_at_it(void *arg)
 	struct green_stack_info info = { 0 };
 
 	idle.t = green_go(large_once, NULL);
-	for (int i = 0; i < 20; i++)
-		green_sleep_ns(2000000);
+	look_around();
 	green_stack_info(idle.t, &info);
 	idle.small = info.hi - info.lo;
-	idle.done = true;
+	wake_all();
 	green_join(idle.t);
 	return green_stats(&idle.stats);
 }
@@ -141,6 +154,7 @@ static int looks_at_it(void *arg)
 TEST(an_idle_stack_shrinks)
 {
 	memset(&idle, 0, sizeof(idle));
+	ASSERT_EQ(0, pipe(idle.wait));
 	EXPECT_EQ(0, green_run(NULL, looks_at_it, NULL));
 	EXPECT_LT(500 << 10, idle.large);
 	EXPECT_GE(64 << 10, idle.small);
@@ -156,8 +170,7 @@ static void NOINLINE pinned_and_idle(void)
 	green_stack_info(green_self(), &info);
 	idle.large = info.hi - info.lo;
 	green_pin();
-	while (!idle.done)
-		green_sleep_ns(1000000);
+	green_poll(idle.wait[0], POLLIN);
 	green_unpin();
 }
 
@@ -171,11 +184,10 @@ static int looks_at_that(void *arg)
 	struct green_stack_info info = { 0 };
 
 	idle.t = green_go(large_and_pinned, NULL);
-	for (int i = 0; i < 20; i++)
-		green_sleep_ns(2000000);
+	look_around();
 	green_stack_info(idle.t, &info);
 	idle.small = info.hi - info.lo;
-	idle.done = true;
+	wake_all();
 	green_join(idle.t);
 	return green_stats(&idle.stats);
 }
@@ -183,10 +195,163 @@ static int looks_at_that(void *arg)
 TEST(a_pinned_idle_stack_does_not)
 {
 	memset(&idle, 0, sizeof(idle));
+	ASSERT_EQ(0, pipe(idle.wait));
 	EXPECT_EQ(0, green_run(NULL, looks_at_that, NULL));
 	EXPECT_EQ(idle.large, idle.small);
 	EXPECT_EQ(0, idle.stats.shrunk);
 	EXPECT_EQ(0, idle.stats.refused[GREEN_NOMOVE_PINNED]);
+}
+
+#define IDLE 50
+
+static size_t before_trim, after_trim;
+
+static void idles_in_foreign_code(void *arg)
+{
+	foreign_takes(200 << 10);
+	green_poll(idle.wait[0], POLLIN);
+	idle.sum += foreign_takes(1 << 10);
+}
+
+static void starts_foreign(void *arg)
+{
+	foreign_call(idles_in_foreign_code, NULL);
+}
+
+static int looks_at_foreign(void *arg)
+{
+	static const struct green_attr attr = { .stack_size = 256 << 10 };
+	green_t *t[IDLE];
+
+	for (int i = 0; i < IDLE; i++)
+		t[i] = green_go_opt(&attr, starts_foreign, NULL);
+	green_sleep_ns(50000000);
+	before_trim = resident();
+	look_around();
+	after_trim = resident();
+	wake_all();
+	for (int i = 0; i < IDLE; i++)
+		green_join(t[i]);
+	return green_stats(&idle.stats);
+}
+
+TEST(an_idle_stack_of_foreign_code_gives_pages_back)
+{
+	memset(&idle, 0, sizeof(idle));
+	ASSERT_EQ(0, pipe(idle.wait));
+	EXPECT_EQ(0, green_run(NULL, looks_at_foreign, NULL));
+	EXPECT_EQ(IDLE, idle.sum);
+	EXPECT_EQ(IDLE, idle.stats.trimmed);
+	/* 200 KiB each, 8 of which may stay. */
+	EXPECT_LE(IDLE * (190L << 10), (long)(before_trim - after_trim));
+}
+
+/* ---- small stacks -------------------------------------------------------- */
+
+#define SMALL 200
+
+static struct {
+	uintptr_t lo[SMALL], hi[SMALL];
+	bool go;
+	long sum;
+	size_t before, during, after;
+} small;
+
+static void is_small(void *arg)
+{
+	struct green_stack_info info;
+	long i = (long)(intptr_t)arg, top = i;
+
+	green_stack_info(green_self(), &info);
+	small.lo[i] = info.lo;
+	small.hi[i] = info.hi;
+	while (!small.go)
+		green_yield();
+	small.sum += take(3000 * (i % 8), &top) >= 0 ? top : -1000000;
+}
+
+static int many_small(void *arg)
+{
+	static const struct green_attr attr = { .stack_size = 2048 };
+	green_t *t[SMALL];
+
+	for (long i = 0; i < SMALL; i++)
+		t[i] = green_go_opt(&attr, is_small, (void *)i);
+	for (int i = 0; i < 3; i++)
+		green_yield();
+	small.go = true;
+	for (int i = 0; i < SMALL; i++)
+		green_join(t[i]);
+	return 0;
+}
+
+TEST(small_stacks_are_packed_and_grow)
+{
+	int neighbours = 0;
+
+	memset(&small, 0, sizeof(small));
+	EXPECT_EQ(0, green_run(NULL, many_small, NULL));
+	EXPECT_EQ(SMALL * (SMALL - 1) / 2, small.sum);
+	for (int i = 0; i < SMALL; i++) {
+		EXPECT_EQ(2048, small.hi[i] - small.lo[i]);
+		for (int j = 0; j < SMALL; j++) {
+			neighbours += small.hi[i] == small.lo[j];
+			EXPECT_TRUE(i == j || small.lo[i] >= small.hi[j] ||
+				    small.hi[i] <= small.lo[j]);
+		}
+	}
+	EXPECT_LE(SMALL / 2, neighbours);
+}
+
+static int small_for_foreign(void *arg)
+{
+	static const struct green_attr attr = { .stack_size = 2048 };
+
+	return green_join(green_go_opt(&attr, foreign_stack_info, arg));
+}
+
+TEST(a_small_stack_of_foreign_code_has_a_seal)
+{
+	struct green_stack_info info = { 0 };
+
+	EXPECT_EQ(0, green_run(NULL, small_for_foreign, &info));
+	EXPECT_EQ((16 << 10) - 4096, info.hi - info.lo);
+}
+
+#define CROWD 20000
+
+static void waits_for_all(void *arg)
+{
+	while (!small.go)
+		green_yield();
+	small.sum++;
+}
+
+static int crowd(void *arg)
+{
+	static const struct green_attr attr = { .stack_size = 8192 };
+	static green_t *t[CROWD];
+
+	small.before = resident();
+	for (int i = 0; i < CROWD; i++)
+		t[i] = green_go_opt(&attr, waits_for_all, NULL);
+	green_yield();
+	small.during = resident();
+	small.go = true;
+	for (int i = 0; i < CROWD; i++)
+		green_join(t[i]);
+	small.after = resident();
+	return 0;
+}
+
+TEST(slabs_without_a_thread_give_their_pages_back)
+{
+	memset(&small, 0, sizeof(small));
+	EXPECT_EQ(0, green_run(NULL, crowd, NULL));
+	EXPECT_EQ(CROWD, small.sum);
+	/* A page each. */
+	EXPECT_LE(CROWD * 4096L, (long)(small.during - small.before));
+	EXPECT_LE(CROWD * 4096L * 9 / 10, (long)(small.during - small.after));
 }
 
 /* ---- frame pointers ------------------------------------------------------ */
