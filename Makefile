@@ -82,6 +82,10 @@ bench-growth: libuser greencc	## time the growth of a fresh thread's stack, agai
 	$(Q)tools/setup/run growth
 	$(Q)tools/bench/growth
 
+bench-threads: libuser greencc	## weigh and time many threads, against Go
+	$(Q)tools/setup/run growth
+	$(Q)tools/bench/threads
+
 bench-maps: libuser greencc	## measure what pointer maps cost, on cJSON and SQLite
 	$(Q)tools/setup/run real
 	$(Q)OUT=$(OUT) tools/bench/maps
@@ -114,5 +118,5 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: test-soak test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
-.PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-maps check-style
+.PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-threads bench-maps check-style
 .PHONY: install modules_install clean

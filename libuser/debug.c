@@ -93,18 +93,16 @@ int green_debug_parse(struct green_debug *d, const char *s)
 	return err;
 }
 
-void green_trace(unsigned int level, const char *fmt, ...)
+/* In one piece: there may be several workers, and millions of lines. */
+void green_trace_line(const char *fmt, ...)
 {
 	char line[512] = "green: ";
 	size_t n = strlen(line);
 	va_list ap;
 
-	if (level > green_rt.debug.trace)
-		return;
 	va_start(ap, fmt);
 	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	va_end(ap);
-	/* In one piece: there may be several workers, and millions of lines. */
 	n = strlen(line);
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, n) < 0)

@@ -559,8 +559,12 @@ static inline bool green_traces(unsigned int level)
 {
 	return green_rt.debug.trace >= level;
 }
-void green_trace(unsigned int level, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void green_trace_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define green_trace(level, ...)						\
+	do {								\
+		if (green_traces(level))				\
+			green_trace_line(__VA_ARGS__);			\
+	} while (0)
 
 static_assert(offsetof(struct green, sp) == T_SP, "enter.S");
 static_assert(offsetof(struct green, ret) == T_RET, "enter.S");
