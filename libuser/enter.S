@@ -249,6 +249,8 @@ green_segment_join_far:
 	.cfi_startproc
 	/* DW_CFA_def_cfa_expression: *(rsp + SEGMENT_FAR + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0x98, 0x20, 0x06, 0x23, 8
+	/* DW_CFA_expression of rbp: rsp + SEGMENT_FAR + S_RBP */
+	.cfi_escape 0x10, 6, 3, 0x77, 0xb0, 0x20
 	nop			/* unwinders look in front of a return address */
 green_segment_leave_far:
 	addq	$SEGMENT_FAR - SEGMENT_ARGS, %rsp
@@ -261,11 +263,13 @@ green_segment_join:
 	.cfi_startproc
 	/* ... *(rsp + SEGMENT_ARGS + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0xe8, 0x00, 0x06, 0x23, 8
+	.cfi_escape 0x10, 6, 3, 0x77, 0x80, 0x01
 	nop
 green_segment_leave:
 	addq	$SEGMENT_ARGS, %rsp
 	/* *(rsp + S_SP) + 8 */
 	.cfi_escape 0x0f, 5, 0x77, S_SP, 0x06, 0x23, 8
+	.cfi_escape 0x10, 6, 2, 0x77, S_RBP
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
 	movq	W_CURRENT(%r11), %r10
@@ -284,6 +288,8 @@ green_segment_leave:
 	movq	S_LIMIT(%rsp), %r11
 	movq	%r11, T_LIMIT(%r10)
 	movq	%r11, %fs:0x70
+	movq	S_RBP(%rsp), %rbp
+	.cfi_same_value rbp
 	movq	S_SP(%rsp), %rsp
 	.cfi_def_cfa rsp, 8
 	ret

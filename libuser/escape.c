@@ -78,9 +78,7 @@ static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 		if (addr >= lo && addr < fp + 16)
 			return fp + 16;
 		ret = (const void *)frame[1];
-		if (green_is_join(ret))
-			ret = green_joined(ret, fp + 16);
-		if (!green_map_find((const char *)ret - 1, &map))
+		if (!green_is_join(ret) && !green_map_find((const char *)ret - 1, &map))
 			return 0;
 		fp = frame[0];
 	}

@@ -110,12 +110,11 @@ static void backtrace(const struct green *t, const greg_t *regs)
 	unsigned int i;
 
 	for (i = 0; i < MAX_FRAMES && ret != green_thread_base; i++) {
-		say_frame(i, ret);
+		if (!green_is_join(ret))
+			say_frame(i, ret);
 		if (fp % 8 || !green_on_stack(t, fp) || !green_on_stack(t, fp + 8))
 			return;
 		ret = ((const void **)fp)[1];
-		if (green_is_join(ret))
-			ret = green_joined(ret, fp + 16);
 		fp = *(const uintptr_t *)fp;
 	}
 	if (i == MAX_FRAMES)

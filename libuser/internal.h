@@ -36,6 +36,7 @@
 #define S_SP		24
 #define S_SLOT		32
 #define S_OUTER		40
+#define S_RBP		48
 
 #define SLOT_NEXT	0
 
@@ -165,6 +166,9 @@ struct green_segment {
 	uintptr_t sp;			/* of the return address */
 	struct green_slot *slot;
 	struct green_segment *outer;
+	/* The function's caller, as a frame: for those who follow frame pointers. */
+	uintptr_t rbp;
+	const void *ret;
 };
 
 /* Frames whose addresses are kept outside the stack; no particular order. */
@@ -419,19 +423,15 @@ void green_segments_drop(struct green *t, uintptr_t addr);
 void green_segments_free(struct green *t);
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
 bool green_on_stack(const struct green *t, uintptr_t addr);
-/* Is @ret where the first function of a segment returns to? */
+/*
+ * Is @ret where the first function of a segment returns to? The next frame says
+ * where it came from.
+ */
 static inline bool green_is_join(const void *ret)
 {
 	return ret == green_segment_leave || ret == green_segment_leave_far;
 }
 size_t green_stack_bytes(const struct green *t);
-/* Where it really returns to; @rsp as it is then. */
-static inline const void *green_joined(const void *ret, uintptr_t rsp)
-{
-	size_t args = ret == green_segment_leave ? SEGMENT_ARGS : SEGMENT_FAR;
-
-	return *(const void **)((const struct green_segment *)(rsp + args))->sp;
-}
 
 /* shrink.c */
 void green_shrink_some(unsigned int n);
@@ -580,6 +580,7 @@ static_assert(offsetof(struct green_slot, next) == SLOT_NEXT, "enter.S");
 static_assert(offsetof(struct green_segment, sp) == S_SP, "enter.S");
 static_assert(offsetof(struct green_segment, slot) == S_SLOT, "enter.S");
 static_assert(offsetof(struct green_segment, outer) == S_OUTER, "enter.S");
+static_assert(offsetof(struct green_segment, rbp) == S_RBP, "enter.S");
 static_assert(sizeof(struct green_segment) % 16 == 0, "enter.S");
 static_assert(offsetof(struct green_worker, sp) == W_SP, "enter.S");
 static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");

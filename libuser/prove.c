@@ -262,7 +262,8 @@ static int prove_older(struct green *t, struct green_proof *p,
 			f->lo = s->lo;
 			f->hi = s->hi;
 			f->rsp = s->sp + 8;
-			f->ret = *(const void **)s->sp;
+			f->rbp = s->rbp;
+			f->ret = s->ret;
 			s = s->outer;
 			if (f->ret == green_thread_base)
 				break;

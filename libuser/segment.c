@@ -6,7 +6,8 @@
  * enter.S, and above it arguments, if they did not all go into registers:
  *
  *	outer segment			new segment
- *	...				struct green_segment
+ *	...				struct green_segment, ends with a frame like that
+ *					of the caller
  *	caller's frame, with arguments	copies of what may be arguments
  *	return address			green_segment_leave
  *	(dead)				the function's frame
@@ -103,6 +104,7 @@ int green_segment_begin(struct green *t, size_t need)
 	size_t args = far ? SEGMENT_FAR : SEGMENT_ARGS;
 	uintptr_t ret = (uintptr_t)(e + 1), top;
 	size_t size = need + args + ROOM, n;
+	struct green_saved *saved;
 	struct green_slot *slot;
 	struct green_segment *s;
 
@@ -114,6 +116,7 @@ int green_segment_begin(struct green *t, size_t need)
 	s = (void *)(slot->hi - sizeof(*s));
 	*s = (struct green_segment){
 		t->lo, t->hi, t->limit, ret, t->slot, t->segment,
+		((const struct green_saved *)t->sp)->rbp, *(const void **)ret,
 	};
 	top = (uintptr_t)s - args - 8;
 	n = t->hi - ret - 8;
@@ -121,6 +124,8 @@ int green_segment_begin(struct green *t, size_t need)
 	*(const void **)top = far ? green_segment_leave_far : green_segment_leave;
 	memcpy((void *)(top - (ret - t->sp)), (const void *)t->sp, ret - t->sp);
 	t->sp = top - (ret - t->sp);
+	saved = (void *)t->sp;
+	saved->rbp = (uintptr_t)&s->rbp;
 	t->segment = s;
 	green_stack_set(t, slot);
 	green_rt.stats.segments++;

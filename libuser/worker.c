@@ -115,24 +115,19 @@ static bool computes_addresses(const void *ret)
 static bool is_portable(const struct green *t)
 {
 	const struct green_saved *s = (const void *)t->sp;
-	uintptr_t fp = s->rbp, rsp = (uintptr_t)(s + 1);
+	uintptr_t fp = s->rbp;
 	const void *ret = (const void *)s->pc;
 	unsigned int i;
 
 	if (ret == green_thread_start)
 		return true;
-	if (ret == (const void *)green_exit) {
-		ret = *(const void **)rsp;
-		rsp += 8;
-	}
+	if (ret == (const void *)green_exit)
+		ret = *(const void **)(s + 1);
 	for (i = 0; i < MAX_FRAMES && ret != green_thread_base; i++) {
-		if (green_is_join(ret))
-			ret = green_joined(ret, rsp);
-		if (ret == green_thread_base)
-			break;
-		if (!computes_addresses(ret) || fp % 8 || !green_on_stack(t, fp))
+		if (!green_is_join(ret) && !computes_addresses(ret))
 			return false;
-		rsp = fp + 16;
+		if (fp % 8 || !green_on_stack(t, fp))
+			return false;
 		ret = ((const void **)fp)[1];
 		fp = *(const uintptr_t *)fp;
 	}

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # gdb unwinds from the runtime's stack through the switch to the green thread,
-# from the scheduler to the caller of green_run(), and from segment to segment.
+# from the scheduler to the caller of green_run(), and from segment to segment; so
+# does perf, by frame pointers.
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
@@ -9,7 +10,7 @@ if ! command -v gdb >/dev/null; then
 	echo '1..0 # SKIP no gdb'
 	exit 0
 fi
-echo 1..7
+echo 1..8
 
 # The functions of a backtrace of $2 at breakpoint $1, innermost first, in one line.
 functions()
@@ -67,3 +68,19 @@ steps()
 steps 5 green_stack_morestack_far 24
 steps 6 green_segment_leave 20
 steps 7 green_enter 30
+
+# Samples of frames on three segments: all of them are in the chain.
+data=$(mktemp) || exit
+if perf record -q -e cpu-clock:u --call-graph fp -o "$data" ./busy >/dev/null 2>&1; then
+	perf script -i "$data" -F ip,sym 2>/dev/null | awk -v RS= '
+		/work/ { n++ }
+		/work.*middle.*outermost.*green_thread_base/ { whole++ }
+		END {
+			good = n >= 20 && whole >= n * 0.99
+			print (good ? "ok" : "not ok") " 8 perf, by frame pointers"
+			print "# " whole " of " n " samples"
+		}'
+else
+	echo 'ok 8 # SKIP perf may not record here'
+fi
+rm -f "$data"
