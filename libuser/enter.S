@@ -146,8 +146,7 @@ green_stack_grow:
 /*
  * The same for a test in front of a function, which has its arguments in
  * registers: all are kept. r11 is the caller's rsp less the need, which is 0 for
- * _none; the lowest bit of the need says that most of it is a guess, for foreign
- * code. While the runtime works the registers are in struct green_entry; prove.c
+ * _none; how much of the need is a guess is in its lowest bits (move.c). While the runtime works the registers are in struct green_entry; prove.c
  * adjusts those of them that the function's map calls pointers. After _far there
  * may be more arguments on the stack, and after _fixed it must not move.
  */
@@ -199,9 +198,7 @@ green_stack_morestack:
 	movq	%r10, ENTRY_FLAGS(%rsp)
 	leaq	ENTRY_SIZE(%rsp), %rdi
 	subq	%r11, %rdi
-	leaq	-FOREIGN_NEED - 1(%rdi), %rsi
-	testb	$1, %dil
-	cmovzq	%rdi, %rsi
+	movq	$-1, %rsi
 	call	green_stack_grow
 	.globl	green_stack_morestack_return
 	.hidden	green_stack_morestack_return

@@ -49,8 +49,6 @@
 #define ENTRY_FLAGS	128
 #define ENTRY_FAR	1		/* SEGMENT_FAR bytes of arguments, not SEGMENT_ARGS */
 #define ENTRY_FIXED	2		/* only a segment will do */
-/* What greencc asks for below the frame where it calls foreign code. */
-#define FOREIGN_NEED	32768
 #define D_FN		8
 #define D_ARGS		40
 

@@ -307,11 +307,40 @@ static bool entry_check_only(struct green *t, uint64_t need)
 	return true;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The largest size that its newest segment may have. */
+static size_t largest_stack(const struct green *t)
+{
+	size_t most = green_rt.opt.max_stack - (green_stack_bytes(t) - (t->hi - t->lo));
+	unsigned int size = 0;
+
+	while (size + 1 < GREEN_SIZES && green_sizes[size + 1].bytes <= most)
+		size++;
+	return green_sizes[size].bytes;
+}
+
+/*
+ * Of a need that comes from a test in front of a function, what the frame takes;
+ * the rest is a guess (greencc's channel.h).
+ */
+static uint64_t frame_of(uint64_t need)
+{
+	if (need & 1)
+		need -= 32UL << 10;
+	if (need & 2)
+		need -= 256UL << 10;
+	return need & ~7UL;
+}
+
 /*
  * An entry check found less than @need bytes and the slack left, of which the
- * caller takes @taken at once. Without a larger stack the call goes on as long
- * as there is room for those: the rest is a guess, and what goes beyond meets
- * the sealed page.
+ * caller takes @taken at once; UINT64_MAX: see above. Without a larger stack the
+ * call goes on as long as there is room for those: the rest is a guess, and what
+ * goes beyond meets the sealed page.
  */
 void green_do_stack_grow(uint64_t need, uint64_t taken);
 void green_do_stack_grow(uint64_t need, uint64_t taken)
@@ -319,12 +348,16 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 	struct green *t = green_worker->current;
 	struct green_nomove why;
 	size_t used = t->hi - t->sp, bytes = 2 * green_slot_bytes(t->slot);
-	size_t least = green_bytes_for(used + need);
 	int err;
 
+	if (taken == UINT64_MAX)
+		taken = frame_of(need);
 	if (entry_check_only(t, need))
 		return;
-	err = move_or_begin(t, bytes > least ? bytes : least, need, &why);
+	err = move_or_begin(t, larger(bytes, green_bytes_for(used + need)), need, &why);
+	/* Less than was asked for is better than nothing. */
+	if (err == -ENOSPC && need > taken && largest_stack(t) >= bytes)
+		err = move_or_begin(t, largest_stack(t), taken + FOREIGN_LEAST, &why);
 	if (!err)
 		return;
 	if (t->sp - t->lo > taken + (need > taken ? FOREIGN_LEAST : UNTESTED))

@@ -358,6 +358,52 @@ TEST(spills_of_a_leaf)
 		EXPECT_EQ(1, SEGMENTS);
 }
 
+static long NOINLINE array_of(long n, long *up)
+{
+	long v[n], sum = *up, *p = v;
+
+	KEEP(p);
+	for (long i = 0; i < n; i++)
+		p[i] = i;
+	green_yield();
+	for (long i = 0; i < n; i++)
+		sum += v[i];
+	return sum;
+}
+
+static void arrays(long *r)
+{
+	long one = 1;
+
+	r[0] = array_of(10, &one);
+	r[1] = array_of(25000, &one);
+}
+
+TEST(arrays_of_variable_size)
+{
+	EXPECT_EQ(0, run(arrays));
+	EXPECT_EQ(46, test.r[0]);
+	EXPECT_EQ(25000L * 24999 / 2 + 1, test.r[1]);
+	if (UNFORCED)
+		EXPECT_EQ(2, SEGMENTS);
+}
+
+/* The least that is possible, where what was asked for is not. */
+static int arrays_in_64_kib(void *arg)
+{
+	long one = 1;
+
+	return array_of((long)(intptr_t)arg, &one) != 3000L * 2999 / 2 + 1;
+}
+
+TEST(a_guess_that_is_beyond_max_stack)
+{
+	static const struct green_options tight = { .stack_size = 16 << 10,
+						    .max_stack = 64 << 10 };
+
+	EXPECT_EQ(0, green_run(&tight, arrays_in_64_kib, (void *)3000));
+}
+
 static long NOINLINE variable(int n, ...)
 {
 	va_list ap;

@@ -21,7 +21,8 @@
 #define GREENCC_LEAF		"#greencc-leaf "
 
 #define GREENCC_NO_TEST		(-1L)
-#define GREENCC_GUESS		1L		/* most of it is for foreign code */
+#define GREENCC_GUESS		1L		/* 32 KiB of it are one, for foreign code */
+#define GREENCC_GUESS_DYNAMIC	2L		/* 256 KiB, for alloca() */
 #define GREENCC_FAR		(1L << 40)	/* arguments may take GREENCC_FAR_BYTES of stack */
 #define GREENCC_FIXED		(1L << 41)	/* the stack must not move: only a segment will do */
 #define GREENCC_IF_LARGE	(1L << 42)	/* test only if the frame is large */

@@ -51,6 +51,8 @@ bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
 // is called. Two-way search of a string has a table of 2 KiB on its stack.
 constexpr uint64_t UncheckedNeed = 32768;
 constexpr uint64_t SmallNeed = 4096;
+// ... and when alloca() is, or a local has a variable size.
+constexpr uint64_t DynamicNeed = 256 * 1024;
 
 // Which calls can come to a safepoint while the caller is suspended in them.
 class Safepoints {

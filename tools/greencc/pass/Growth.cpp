@@ -130,8 +130,9 @@ static uint64_t needOfCalls(const Function &F) {
       Need = std::max(Need, callNeed(*CB));
       refuseHugeVariadic(*CB);
     } else if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca()) {
-      // Its frame cannot move, so better be generous while there is none.
-      Need = std::max(Need, UncheckedNeed);
+      // Its frame cannot move, so better be generous while there is none: what
+      // is not touched costs nothing.
+      Need = std::max(Need, DynamicNeed);
     }
   return Need;
 }
@@ -226,7 +227,10 @@ int64_t needInFront(Function &F, bool Checked) {
     return GREENCC_FAR | GREENCC_FIXED | GREENCC_IF_LARGE;
   uint64_t Need = needOfCalls(F);
   bool Far = F.isVarArg() || !P.Described || P.StackBytes > GREENCC_NEAR_BYTES;
-  return Need | (Need >= UncheckedNeed ? GREENCC_GUESS : 0) | (Far ? GREENCC_FAR : 0) |
+  int64_t Guess = Need >= DynamicNeed     ? GREENCC_GUESS_DYNAMIC
+                  : Need >= UncheckedNeed ? GREENCC_GUESS
+                                          : 0;
+  return Need | Guess | (Far ? GREENCC_FAR : 0) |
          (P.Described ? 0 : GREENCC_FIXED);
 }
 
