@@ -62,6 +62,11 @@
  * What BARRIERS promises, of frames that are VERIFIED and of others: a pointer
  * that the function is given is stored nowhere but by way of the barrier. To a
  * function without it, mapped code pins what it passes.
+ *
+ * What TESTS promises: the function takes at most 256 bytes of stack before it has
+ * called green_stack_grow() for more, and so does what it calls, or the function
+ * has called it for that. Threads that begin in such a function may have stacks
+ * without a sealed page.
  */
 #ifndef GREEN_PTRMAP_H
 #define GREEN_PTRMAP_H
@@ -82,6 +87,7 @@ extern "C" {
 #define GREEN_MAP_LOCALS	(1u << 2)	/* the locals are known */
 #define GREEN_MAP_BARRIERS	(1u << 3)	/* it pins what it keeps of what it is lent */
 #define GREEN_MAP_SHARED	(1u << 4)	/* ... and whatever it stores in its locals */
+#define GREEN_MAP_TESTS		(1u << 5)	/* it sees to it that the stack has room for it */
 /* Bits 8 to 15: why it is not VERIFIED, GREEN_WHY_*. */
 #define GREEN_MAP_WHY(flags)	(((flags) >> 8) & 0xff)
 

@@ -226,7 +226,7 @@ void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
 {
 	struct green *t = current();
 
-	if (t && green_on_stack(t, value) && !green_map_has_barriers(callee))
+	if (t && green_on_stack(t, value) && !(green_map_flags(callee) & GREEN_MAP_BARRIERS))
 		escape(t, value, fp);
 }
 

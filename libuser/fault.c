@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Ends of the road: a stack that is full, and faults, of which a report says which
- * green thread it was and where. Signals are handled on an alternate stack, because
- * a green stack may have no room for a signal frame.
+ * green thread it was and where.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -14,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define ALT_SIZE (64UL << 10)
 
 #define MAX_FRAMES 64
 
@@ -151,7 +148,7 @@ static void on_fault(int sig, siginfo_t *si, void *context)
 		raise(sig);
 }
 
-int green_fault_init(void)
+void green_fault_init(void)
 {
 	struct sigaction sa = {
 		.sa_sigaction = on_fault,
@@ -162,7 +159,6 @@ int green_fault_init(void)
 	sigemptyset(&sa.sa_mask);
 	for (i = 0; i < NR_SIGNALS; i++)
 		sigaction(signals[i], &sa, &old_action[i]);
-	return 0;
 }
 
 void green_fault_exit(void)
@@ -171,25 +167,4 @@ void green_fault_exit(void)
 
 	for (i = 0; i < NR_SIGNALS; i++)
 		sigaction(signals[i], &old_action[i], NULL);
-}
-
-/* Each OS thread has its own; without memory it does without. */
-void green_signal_stack(struct green_worker *w)
-{
-	stack_t ss = { .ss_size = ALT_SIZE };
-
-	w->signal_stack = malloc(ALT_SIZE);
-	if (!w->signal_stack)
-		return;
-	ss.ss_sp = w->signal_stack;
-	sigaltstack(&ss, &w->old_signal_stack);
-}
-
-void green_signal_stack_exit(struct green_worker *w)
-{
-	if (!w->signal_stack)
-		return;
-	sigaltstack(&w->old_signal_stack, NULL);
-	free(w->signal_stack);
-	w->signal_stack = NULL;
 }

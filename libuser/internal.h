@@ -525,11 +525,10 @@ void green_uring_cancel(struct green *t);
 
 /* ptrmap.c */
 int green_maps_init(void);
-bool green_is_mapped(const void *pc);
 /* By an address inside the function. */
 bool green_map_find(const void *pc, struct green_map *m);
-/* Does @func, the start of a function, pin what it keeps of what it is lent? */
-bool green_map_has_barriers(const void *func);
+/* GREEN_MAP_* of @func, the start of a function; 0 without a map. */
+uint32_t green_map_flags(const void *func);
 unsigned int green_map_arg(const struct green_map *m, unsigned int i);
 /*
  * By a return address; *@site is good until the next question. -ENOENT if the
@@ -544,12 +543,16 @@ bool green_is_code(const void *pc);
 void green_symbol(const void *pc, char *buf, size_t n);
 
 /* fault.c */
-int green_fault_init(void);
+void green_fault_init(void);
 void green_fault_exit(void);
-void green_signal_stack(struct green_worker *w);
-void green_signal_stack_exit(struct green_worker *w);
 _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* signal.c */
+void green_signals_init(void);
+void green_signals_exit(void);
+void green_signal_stack(struct green_worker *w);
+void green_signal_stack_exit(struct green_worker *w);
 
 /* debug.c */
 int green_debug_parse(struct green_debug *d, const char *s);

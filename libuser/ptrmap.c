@@ -404,16 +404,11 @@ static const struct entry *find(const void *pc)
 	return &table->entry[lo - 1];
 }
 
-bool green_is_mapped(const void *pc)
-{
-	return find(pc) != NULL;
-}
-
-bool green_map_has_barriers(const void *func)
+uint32_t green_map_flags(const void *func)
 {
 	struct green_map m;
 
-	return green_map_find(func, &m) && m.start == func && m.flags & GREEN_MAP_BARRIERS;
+	return green_map_find(func, &m) && m.start == func ? m.flags : 0;
 }
 
 bool green_map_find(const void *pc, struct green_map *m)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define DEFAULT_MAPPED_STACK	(64UL << 10)
+#define DEFAULT_TESTED_STACK	(64UL << 10)
 #define DEFAULT_PLAIN_STACK	(256UL << 10)
 #define DEFAULT_MAX_STACK	(16UL << 20)
 #define DEFAULT_ARENA		(64UL << 30)
@@ -183,18 +183,18 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 				void (*fn)(void *), void *arg)
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
-	bool mapped = green_is_mapped((void *)fn);
+	bool tests = green_map_flags((void *)fn) & GREEN_MAP_TESTS;
 	struct green_slot *slot;
 	struct green *t;
 
-	if (!size && mapped)
-		size = green_rt.debug.stack ?: DEFAULT_MAPPED_STACK;
+	if (!size && tests)
+		size = green_rt.debug.stack ?: DEFAULT_TESTED_STACK;
 	if (!size)
 		size = DEFAULT_PLAIN_STACK;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	slot = green_slot_get(size, mapped ? SLOT_ANY : SLOT_GUARDED, UINTPTR_MAX);
+	slot = green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, UINTPTR_MAX);
 	if (!slot) {
 		free(t);
 		return NULL;
@@ -354,12 +354,11 @@ static int runtime_init(const struct green_options *opt)
 	err = green_workers_init(green_rt.opt.workers);
 	if (err)
 		return err;
-	err = green_fault_init();
-	if (err)
-		goto err_workers;
+	green_signals_init();
+	green_fault_init();
 	err = green_stacks_init();
 	if (err)
-		goto err_fault;
+		goto err_signals;
 	err = green_uring_init();
 	if (err)
 		goto err_stacks;
@@ -370,9 +369,9 @@ static int runtime_init(const struct green_options *opt)
 
 err_stacks:
 	green_stacks_exit();
-err_fault:
+err_signals:
 	green_fault_exit();
-err_workers:
+	green_signals_exit();
 	green_workers_exit();
 	return err;
 }
@@ -391,6 +390,7 @@ static void runtime_exit(void)
 	free(green_rt.timers);
 	green_stacks_exit();
 	green_fault_exit();
+	green_signals_exit();
 	green_workers_exit();
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,54 @@ TEST(a_signal_that_was_sent_is_no_fault)
 
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	EXPECT_EQ(NULL, strstr(said, "green:"));
+}
+
+/* ---- handlers of other signals ------------------------------------------- */
+
+static volatile uintptr_t handled_at;
+static volatile struct green_stack_info interrupted;
+
+static void takes_room(int sig)
+{
+	volatile char room[20000];
+
+	memset((char *)room, sig, sizeof(room));
+	handled_at = (uintptr_t)room;
+}
+
+static void spins(void *arg)
+{
+	struct green_stack_info info;
+
+	green_stack_info(green_self(), &info);
+	interrupted = info;
+	while (!handled_at)
+		;
+}
+
+static int start_small(void *arg)
+{
+	static const struct green_attr attr = { .stack_size = 2048 };
+	struct itimerval soon = { .it_value = { .tv_usec = 5000 } };
+	green_t *t = green_go_opt(&attr, spins, NULL);
+
+	setitimer(ITIMER_REAL, &soon, NULL);
+	return green_join(t);
+}
+
+TEST(a_handler_without_a_stack_gets_the_workers)
+{
+	struct sigaction sa;
+
+	signal(SIGALRM, takes_room);
+	EXPECT_EQ(0, green_run(NULL, start_small, NULL));
+	EXPECT_EQ(2048, interrupted.hi - interrupted.lo);
+	/* Neither on the stack nor below it. */
+	EXPECT_LT(64 << 10, interrupted.hi - handled_at);
+	/* Afterwards all is as it was. */
+	EXPECT_EQ(0, sigaction(SIGALRM, NULL, &sa));
+	EXPECT_EQ(0, sa.sa_flags & SA_ONSTACK);
+	EXPECT_EQ((uintptr_t)takes_room, (uintptr_t)sa.sa_handler);
 }
 
 TEST_HARNESS_MAIN

@@ -17,5 +17,6 @@ int foreign_takes(unsigned int bytes);
 
 /* The start of a thread; @info: struct green_stack_info, to be filled. */
 void foreign_stack_info(void *info);
+void untested_stack_info(void *info);
 
 #endif

@@ -146,12 +146,12 @@ public:
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = Esc.why(*F);
       if (!isSuspended(*F, SP)) {
-        emitLeafRecord(*F, recordFlags(Why[F], Shared.contains(F)), Need[F], Esc);
+        emitLeafRecord(*F, recordFlags(Why[F], Shared.contains(F), Need[F]), Need[F], Esc);
         continue;
       }
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = makeRelocatable(*F, SP, Esc);
-      emitEntryRecord(*F, recordFlags(Why[F], Shared.contains(F)), Need[F], Esc);
+      emitEntryRecord(*F, recordFlags(Why[F], Shared.contains(F), Need[F]), Need[F], Esc);
     }
     if (verifyModule(M, &errs()))
       report_fatal_error("greenpass made a broken module", false);
@@ -161,9 +161,10 @@ public:
   static bool isRequired() { return true; }
 
 private:
-  static unsigned recordFlags(unsigned Why, bool Shared) {
+  static unsigned recordFlags(unsigned Why, bool Shared, int64_t Need) {
     return GREEN_MAP_ARGS | GREEN_MAP_LOCALS | GREEN_MAP_BARRIERS |
            (Why == GREEN_WHY_NONE ? GREEN_MAP_VERIFIED : 0) |
+           (Need == GREENCC_NO_TEST ? 0 : GREEN_MAP_TESTS) |
            (Shared ? GREEN_MAP_SHARED : 0) | Why << 8;
   }
 
