@@ -82,8 +82,8 @@ escape() { # options
 	: >"$dir/list"
 	# shellcheck disable=SC2086
 	"$cc" -Wall -Wextra -Werror "$@" "$here/escape/escape.c" \
-		"$dir/foreign.o" $rt -o "$dir/prog" && "$dir/prog" >"$dir/list"
-	[ $? = 0 ] && grep -q '^ok many' "$dir/list"
+		"$dir/foreign.o" $rt -o "$dir/prog" && "$dir/prog" >"$dir/list" &&
+		grep -q '^ok many' "$dir/list"
 	report $? "escape $*"
 	grep -v '^ok' "$dir/list" | sed 's/^/# /'
 }

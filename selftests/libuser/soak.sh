@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # usage: soak.sh [seconds]
 # Two workers and 1,000 threads, whose stacks others move: SOAK_SECONDS (600) long,
-# with the library as it is and with one built by ThreadSanitizer at the same time. Fails if any result is wrong, or the sanitizer says anything.
+# with the library as it is and with one built by ThreadSanitizer at the same time.
+# Fails if any result is wrong, or the sanitizer says anything.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-${SOAK_SECONDS:-600}}
@@ -12,14 +13,17 @@ mkdir -p "$out" && cd "$out" || exit
 
 build() # directory, flags
 {
-	make -s -C "$top/libuser" OUT="$out/$1" CFLAGS="-O2 -g $2" >/dev/null &&
-	"$greencc" -O2 -g -I"$top/include" -c "$top/selftests/libuser/soak.c" -o "$1/soak.o" &&
-	gcc -O2 -g -c "$top/selftests/libuser/foreign.c" -o "$1/foreign.o" &&
-	# shellcheck disable=SC2086 # a list, or nothing
-	gcc $2 "$1/soak.o" "$1/foreign.o" "$1/libgreen.a" -luring -lm -o "$1/soak"
+	local dir=$1
+	shift
+
+	make -s -C "$top/libuser" OUT="$out/$dir" CFLAGS="-O2 -g $*" >/dev/null &&
+	"$greencc" -O2 -g -I"$top/include" -c "$top/selftests/libuser/soak.c" -o "$dir/soak.o" &&
+	gcc -O2 -g -I"$top/include" -c "$top/selftests/libuser/foreign.c" -o "$dir/foreign.o" &&
+	gcc "$@" "$dir/soak.o" "$dir/foreign.o" "$dir/libgreen.a" -luring -lm -o "$dir/soak"
 }
 
-build plain '' && build tsan -fsanitize=thread || exit
+build plain || exit
+build tsan -fsanitize=thread || exit
 plain/soak "$seconds" >plain.log 2>&1 &
 pid=$!
 trap 'kill "$pid" 2>/dev/null' EXIT
