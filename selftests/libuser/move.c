@@ -496,4 +496,48 @@ TEST(a_large_frame_does_not_jump_over_the_seal)
 			      "it has reached max_stack\n", &tight, start_small, NULL));
 }
 
+/* ---- structs by value ----------------------------------------------------- */
+
+struct by_value {
+	long *count;
+	long pad[5];
+};
+
+static int miscounted;
+
+static void NOINLINE counts(struct by_value v, long n)
+{
+	long mine = 0;
+	volatile char room[500];
+
+	room[n % 500] = 1;
+	++*v.count;
+	if (!n)
+		return;
+	counts((struct by_value){ .count = &mine }, n - 1);
+	miscounted += mine != room[n % 500];
+}
+
+static void count_down(void *arg)
+{
+	counts((struct by_value){ .count = arg }, 2000);
+}
+
+static int go_counting(void *arg)
+{
+	static const struct green_attr small = { .stack_size = 16 << 10 };
+
+	return green_join(green_go_opt(&small, count_down, arg));
+}
+
+TEST(structs_by_value_that_point_into_the_stack)
+{
+	long top = 0;
+
+	miscounted = 0;
+	EXPECT_EQ(0, green_run(NULL, go_counting, &top));
+	EXPECT_EQ(1, top);
+	EXPECT_EQ(0, miscounted);
+}
+
 TEST_HARNESS_MAIN
