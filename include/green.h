@@ -36,7 +36,7 @@ typedef struct green green_t;
  * struct green_options - for green_run(); zeros (or NULL) mean the defaults
  * @stack_size:	bytes of a thread's first stack; 0: 64 KiB for functions that test
  *		their stack (greencc's do), 256 KiB for others, touched as needed.
- *		Rounded up to a power of two, at least 2 KiB. Less than 16 KiB is
+ *		Rounded up to a power of two, at least 1 KiB. Less than 16 KiB is
  *		for functions that test only, and has no sealed page: a signal
  *		handler that is installed inside green_run() must have SA_ONSTACK.
  * @max_stack:	bytes to which a stack may grow, at most 2 GiB; 0: 16 MiB

@@ -11,7 +11,7 @@
  *		be pointers, and all of them into it
  *   nomove	never move
  *   stack=N	first stacks of mapped functions have N bytes, unless they ask for
- *		some: 2048 are the least
+ *		some: 1024 are the least
  *   skip=N	leave out one adjustment in N: the tests must notice
  *   backend=user	do without the module, even if it is there
  *   switch=module	resume threads by the module's SWITCH, for its tracepoint

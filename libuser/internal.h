@@ -117,8 +117,8 @@ struct green_size {
 	unsigned int warm;		/* ... that keep their pages, for all */
 };
 
-#define GREEN_SIZES 21
-#define GREEN_PACKED 3			/* the first so many have no sealed page */
+#define GREEN_SIZES 22
+#define GREEN_PACKED 4			/* the first so many have no sealed page */
 extern const struct green_size green_sizes[GREEN_SIZES];
 
 /* A slot of the arena: a sealed page, unless it is packed, then the stack. */

@@ -208,7 +208,9 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 	if (!slot)
 		goto out;
 	err = -ENOSPC;
-	if (slot->hi - slot->lo < p.hi - (copy ? p.sp : p.base) + green_slot_slack(slot))
+	/* What is as large as the old one will do, however little is left of it. */
+	if (slot->size != t->slot->size &&
+	    slot->hi - slot->lo < p.hi - (copy ? p.sp : p.base) + green_slot_slack(slot))
 		goto err_slot;
 	err = commit(t, slot, &p, copy);
 	if (err)
@@ -266,6 +268,14 @@ static bool refused_lately(struct green *t)
 	return ++t->crossings % RETRY;
 }
 
+/* A function that has not laid out its frame, or NULL. */
+static const struct green_entry *in_front(const struct green *t)
+{
+	const struct green_saved *s = (const void *)t->sp;
+
+	return s->pc == (uintptr_t)green_stack_morestack_return ? (const void *)(s + 1) : NULL;
+}
+
 /*
  * Grow the stack by a move, or by a segment. Only a function that has not laid
  * out its frame can begin one.
@@ -273,12 +283,10 @@ static bool refused_lately(struct green *t)
 static int move_or_begin(struct green *t, size_t size, uint64_t need,
 			 struct green_nomove *why)
 {
-	const struct green_saved *s = (const void *)t->sp;
-	const struct green_entry *e = (const void *)(s + 1);
-	bool entry = s->pc == (uintptr_t)green_stack_morestack_return;
+	const struct green_entry *entry = in_front(t);
 	int err;
 
-	if (entry && (e->flags & ENTRY_FIXED || refused_lately(t)))
+	if (entry && (entry->flags & ENTRY_FIXED || refused_lately(t)))
 		return green_segment_begin(t, need);
 	err = green_try_move(t, size, why);
 	if (err == -EBUSY && entry) {
@@ -302,6 +310,9 @@ static bool entry_check_only(struct green *t, uint64_t need)
 
 	if (!green_rt.debug.move_entry || room < green_slot_slack(t->slot) + need)
 		return false;
+	/* What only begins segments would have as many as it has frames. */
+	if (t->segment && in_front(t) && in_front(t)->flags & ENTRY_FIXED)
+		return true;
 	if (++nr % green_rt.debug.move_entry == 0)
 		move_or_begin(t, 0, need, &why);
 	return true;

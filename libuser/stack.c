@@ -15,12 +15,14 @@
 #include <string.h>
 
 /*
- * All sizes, and what is kept of each. The slack of packed ones is that of what
- * greencc leaves untested, and there is no more to be had: a signal's frame, if it
- * has no stack of its own, does not fit.
+ * All sizes, and what is kept of each. The least slack is what may be used below
+ * the limit at most: a frame of 256 bytes, and under it a leaf function with 256 and
+ * the red zone, or green_try() and the entry of growth from a test. A signal's frame
+ * does not fit, where it has no stack of its own.
  */
 const struct green_size green_sizes[GREEN_SIZES] = {
 	/* bytes	slack	cached	warm */
+	{ 1UL << 10,	704,	32,	0 },
 	{ 2UL << 10,	1024,	32,	0 },
 	{ 4UL << 10,	1024,	32,	0 },
 	{ 8UL << 10,	1024,	32,	0 },

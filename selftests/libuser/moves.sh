@@ -68,7 +68,7 @@ case ${small-} in
 *) echo "not ok 15 all goes on on packed stacks"; echo "# $small" ;;
 esac
 for program in move cancel panic segment; do
-	GREEN_DEBUG=stack=2048,move=call,verify "./$program" >/dev/null 2>&1 || moved=$program
+	GREEN_DEBUG=stack=1024,move=call,verify "./$program" >/dev/null 2>&1 || moved=$program
 done
 case ${moved-} in
 '') echo "ok 16 ... which are moved to and fro" ;;
