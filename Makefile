@@ -106,6 +106,7 @@ install: libuser greencc	## install libgreen and greencc in DESTDIR/PREFIX
 	$(Q)install -D -t $(DESTDIR)$(PREFIX)/lib/green \
 		$(addprefix $(OUT)/greencc/,greencc greenpass.so greenmap greenshared.o \
 		libgreenstubs.a)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/green tools/gdb/green-gdb.py
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin
 	$(Q)ln -sf ../lib/green/greencc $(DESTDIR)$(PREFIX)/bin
 

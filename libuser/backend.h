@@ -24,6 +24,7 @@ struct green_relocs {
  * @move:	all or nothing: the bytes of @src appear at @dst with @r applied,
  *		and @src is sealed. Every page of the source is resident, none
  *		of the destination, which is not sealed.
+ * @dump:	have core files contain it, as they do not from the start; NULL: cannot
  * @resume:	switch from the worker's stack to a thread by way of the
  *		kernel, so that its tracepoint sees it; NULL: cannot
  */
@@ -35,6 +36,7 @@ struct green_backend {
 	int (*reset)(uintptr_t addr, size_t len);
 	int (*move)(uintptr_t dst, uintptr_t src, size_t len,
 		    const struct green_relocs *r);
+	int (*dump)(uintptr_t addr, size_t len);
 	int (*resume)(const void *pc, uintptr_t sp, void *rbx);
 };
 

@@ -31,6 +31,8 @@ static int user_open(size_t len, uintptr_t *base)
 		return -errno;
 	/* A huge page under a stack of a few KiB is waste, and a move splits it. */
 	madvise(p, len, MADV_NOHUGEPAGE);
+	/* Tens of gigabytes that were never used are no part of a core file. */
+	madvise(p, len, MADV_DONTDUMP);
 	arena.base = p;
 	arena.len = len;
 	*base = (uintptr_t)p;
@@ -86,6 +88,11 @@ static int user_move(uintptr_t dst, uintptr_t src, size_t len,
 	return 0;
 }
 
+static int user_dump(uintptr_t addr, size_t len)
+{
+	return madvise((void *)addr, len, MADV_DODUMP) ? -errno : 0;
+}
+
 const struct green_backend green_backend_user = {
 	.name = "user",
 	.open = user_open,
@@ -93,4 +100,5 @@ const struct green_backend green_backend_user = {
 	.seal = user_seal,
 	.reset = user_reset,
 	.move = user_move,
+	.dump = user_dump,
 };

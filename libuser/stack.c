@@ -52,6 +52,8 @@ const struct green_size green_sizes[GREEN_SIZES] = {
  */
 #define RUNTIME_STACK	(256UL << 10)
 
+#define DUMP_STEP	(16UL << 20)
+
 /* Slots that a search looks at. */
 #define MAX_LOOKS	64
 
@@ -68,6 +70,7 @@ struct free_list {
 /* The process's arena; slots are cut from its end downwards, to be below older ones. */
 static struct {
 	uintptr_t base, floor, brk;
+	uintptr_t dumped;		/* from here on it is in core files */
 	struct free_list warm[GREEN_SIZES];
 	struct free_list cold[GREEN_SIZES];
 } arena;
@@ -123,11 +126,22 @@ size_t green_bytes_for(size_t room)
 	return size < GREEN_SIZES ? green_sizes[size].bytes : SIZE_MAX;
 }
 
+/* In large steps: each is a system call. Without it a core file tells less. */
+static void dump_from(uintptr_t addr)
+{
+	if (!green_rt.backend->dump || addr >= arena.dumped)
+		return;
+	addr = (addr - arena.floor) / DUMP_STEP * DUMP_STEP + arena.floor;
+	green_rt.backend->dump(addr, arena.dumped - addr);
+	arena.dumped = addr;
+}
+
 uintptr_t green_arena_carve(size_t bytes)
 {
 	if (arena.brk - arena.floor < bytes)
 		return 0;
 	arena.brk -= bytes;
+	dump_from(arena.brk);
 	return arena.brk;
 }
 
@@ -331,7 +345,9 @@ int green_stacks_init(void)
 		green_rt.backend->close();
 		return err;
 	}
-	arena.brk = arena.base + green_rt.opt.arena_size;
+	if (green_rt.backend->dump)
+		green_rt.backend->dump(arena.base, arena.floor - arena.base);
+	arena.brk = arena.dumped = arena.base + green_rt.opt.arena_size;
 	for (i = 0; i < GREEN_SIZES; i++) {
 		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };
 		arena.cold[i] = (struct free_list){ .tail = &arena.cold[i].head };

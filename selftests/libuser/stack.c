@@ -396,6 +396,46 @@ TEST(frame_pointers_lead_to_the_first_frame_after_a_move)
 	EXPECT_EQ(33, chain[1]);
 }
 
+/* ---- core files ----------------------------------------------------------- */
+
+static struct {
+	size_t dumped;			/* bytes of address space */
+	bool stack;
+	struct green_stats stats;
+} core;
+
+/* What the kernel would write of this process. */
+static int core_size(void *arg)
+{
+	unsigned long lo = 0, hi = 0, here = (unsigned long)__builtin_frame_address(0);
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long a, b;
+
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			lo = a;
+			hi = b;
+		} else if (!strncmp(line, "VmFlags:", 8) && !strstr(line, " dd")) {
+			core.dumped += hi - lo;
+			core.stack |= here >= lo && here < hi;
+		}
+	}
+	if (f)
+		fclose(f);
+	return green_stats(&core.stats);
+}
+
+TEST(core_files_have_stacks_but_not_the_whole_arena)
+{
+	EXPECT_EQ(0, green_run(NULL, core_size, NULL));
+	EXPECT_LT(0, core.dumped);
+	EXPECT_GT(256L << 20, core.dumped);
+	/* The module's pages are in none. */
+	EXPECT_EQ(!strcmp(core.stats.backend, "user"), core.stack);
+}
+
 /* ---- a stale address ------------------------------------------------------ */
 
 static unsigned int stale;

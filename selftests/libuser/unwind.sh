@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # gdb unwinds from the runtime's stack through the switch to the green thread,
 # from the scheduler to the caller of green_run(), and from segment to segment; so
-# does perf, by frame pointers.
+# does perf, by frame pointers. And gdb's commands for green threads.
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
@@ -10,7 +10,7 @@ if ! command -v gdb >/dev/null; then
 	echo '1..0 # SKIP no gdb'
 	exit 0
 fi
-echo 1..8
+echo 1..10
 
 # The functions of a backtrace of $2 at breakpoint $1, innermost first, in one line.
 functions()
@@ -69,6 +69,23 @@ steps 5 green_stack_morestack_far 24
 steps 6 green_segment_leave 20
 steps 7 green_enter 30
 
+# The helper's commands, when the last thread of $1 has just parked.
+helper()
+{
+	gdb -q -batch -ex 'set debuginfod enabled off' -x "$helper" -ex 'break green_schedule' \
+		-ex run -ex continue -ex continue -ex 'green threads' -ex 'green bt 2' \
+		-ex 'green bt 99' -ex bt "./$1" 2>&1 | tr -s ' \n' ' '
+}
+
+helper=../../../tools/gdb/green-gdb.py
+expect ' 2 - ready 258048 ' "$(helper parked)" '8 gdb: green threads'
+case $(helper joined) in
+*'#0 third '*'#2 '*' in second '*'#4 '*' in first '*'#5 '*' in green_thread_start '*'no green thread has the id 99'*'#0 green_schedule '*)
+	echo 'ok 9 gdb: green bt' ;;
+*)
+	echo 'not ok 9 gdb: green bt' ;;
+esac
+
 # Samples of frames on three segments: all of them are in the chain.
 data=$(mktemp) || exit
 if perf record -q -e cpu-clock:u --call-graph fp -o "$data" ./busy >/dev/null 2>&1; then
@@ -77,10 +94,10 @@ if perf record -q -e cpu-clock:u --call-graph fp -o "$data" ./busy >/dev/null 2>
 		/work.*middle.*outermost.*green_thread_base/ { whole++ }
 		END {
 			good = n >= 20 && whole >= n * 0.99
-			print (good ? "ok" : "not ok") " 8 perf, by frame pointers"
+			print (good ? "ok" : "not ok") " 10 perf, by frame pointers"
 			print "# " whole " of " n " samples"
 		}'
 else
-	echo 'ok 8 # SKIP perf may not record here'
+	echo 'ok 10 # SKIP perf may not record here'
 fi
 rm -f "$data"
