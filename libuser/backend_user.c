@@ -64,11 +64,11 @@ static int user_reset(uintptr_t addr, size_t len)
 {
 	void *p = (void *)addr;
 
+	if (madvise(p, len, MADV_DONTNEED))
+		return -errno;
 	if (arena.no_guard)
 		return mprotect(p, len, PROT_READ | PROT_WRITE) ? -errno : 0;
-	if (madvise(p, len, MADV_GUARD_REMOVE) || madvise(p, len, MADV_DONTNEED))
-		return -errno;
-	return 0;
+	return madvise(p, len, MADV_GUARD_REMOVE) ? -errno : 0;
 }
 
 static int user_move(uintptr_t dst, uintptr_t src, size_t len,

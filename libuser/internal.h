@@ -395,7 +395,7 @@ void green_stacks_exit(void);
 /* A slot of at least @bytes that ends at @below at the latest; or NULL. */
 struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintptr_t below);
 void green_slot_put(struct green_slot *slot);
-/* Of the least size that has @room above its limit. */
+/* Of the least size that has @room above its limit; beyond max_stack if none has. */
 size_t green_bytes_for(size_t room);
 static inline size_t green_slot_bytes(const struct green_slot *slot)
 {

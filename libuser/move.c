@@ -363,6 +363,9 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 
 	if (taken == UINT64_MAX)
 		taken = frame_of(need);
+	/* alloca() of any number. */
+	if (need > GREEN_LARGEST_STACK)
+		need = taken = GREEN_LARGEST_STACK;
 	if (entry_check_only(t, need))
 		return;
 	err = move_or_begin(t, larger(bytes, green_bytes_for(used + need)), need, &why);

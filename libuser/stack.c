@@ -123,7 +123,7 @@ size_t green_bytes_for(size_t room)
 	       green_sizes[size].bytes - (size < GREEN_PACKED ? 0 : GREEN_PAGE) <
 	       room + green_sizes[size].slack)
 		size++;
-	return size < GREEN_SIZES ? green_sizes[size].bytes : SIZE_MAX;
+	return size < GREEN_SIZES ? green_sizes[size].bytes : 2 * GREEN_LARGEST_STACK;
 }
 
 /* In large steps: each is a system call. Without it a core file tells less. */

@@ -5,7 +5,7 @@
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
-echo 1..16
+echo 1..14
 
 # $1: the test's number; $2: a program; $3: what is said of it
 with_moves()
@@ -58,19 +58,3 @@ for line in 'proof: main 1' ' frame [a-z_]*+0x[0-9a-f]*, [0-9a-f]* to [0-9a-f]*'
 	n=$((n + 1))
 done
 rm -f trace
-
-# First stacks without a sealed page, which the first call or so makes grow.
-for program in move exit cancel panic segment soak language-O0 language-O2; do
-	GREEN_DEBUG=stack=2048 "./$program" >/dev/null 2>&1 || small=$program
-done
-case ${small-} in
-'') echo "ok 15 all goes on on packed stacks" ;;
-*) echo "not ok 15 all goes on on packed stacks"; echo "# $small" ;;
-esac
-for program in move cancel panic segment; do
-	GREEN_DEBUG=stack=1024,move=call,verify "./$program" >/dev/null 2>&1 || moved=$program
-done
-case ${moved-} in
-'') echo "ok 16 ... which are moved to and fro" ;;
-*) echo "not ok 16 ... which are moved to and fro"; echo "# $moved" ;;
-esac

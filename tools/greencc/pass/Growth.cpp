@@ -82,6 +82,7 @@ struct Passing {
 
 static Passing passing(const Function &F) {
   Passing P(F.getParent()->getDataLayout(), F.getCallingConv());
+  P.Exotic |= F.hasFnAttribute("no_caller_saved_registers");
   for (const Argument &A : F.args())
     P.add(A.getType(), F.getAttributes().getParamAttrs(A.getArgNo()));
   return P;
@@ -246,8 +247,11 @@ void insertGrowthChecks(Function &F) {
     const DataLayout &DL = F.getParent()->getDataLayout();
     Value *N = B.CreateZExtOrTrunc(A->getArraySize(), B.getInt64Ty());
     N = B.CreateMul(N, B.getInt64(DL.getTypeAllocSize(A->getAllocatedType())));
-    Value *Taken = B.CreateAdd(N, B.getInt64(A->getAlign().value() + 64));
-    checkBefore(A, B.CreateAdd(Taken, B.getInt64(Need)), Taken);
+    auto Plus = [&](Value *V, uint64_t C) {
+      return B.CreateBinaryIntrinsic(Intrinsic::uadd_sat, V, B.getInt64(C));
+    };
+    Value *Taken = Plus(N, A->getAlign().value() + 64);
+    checkBefore(A, Plus(Taken, Need), Taken);
   }
 }
 
