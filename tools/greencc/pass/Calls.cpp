@@ -3,6 +3,7 @@
 // What calls do: the C library by name, the module's own leaves by inspection.
 #include "Green.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -110,9 +111,26 @@ unsigned calleeTraits(const CallBase &CB) {
   return It == libc().end() ? 0 : It->second;
 }
 
+// By their whole names: green is a word that others use as well. They run on the
+// worker's stack, or take next to nothing; the other functions of libgreen are
+// like those of any library.
+static const StringSet<> &runtime() {
+  static const StringSet<> Names = {
+      "green_go", "green_go_opt", "green_join", "green_detach", "green_self",
+      "green_yield", "green_sleep_ns", "green_now_ns", "green_deadline",
+      "green_cancel", "green_exit", "green_defer_push", "green_defer_more",
+      "green_defer_leave", "green_defer_format", "green_panic_raise", "green_try",
+      "green_stack_move", "green_stack_info", "green_stack_grow", "green_pin",
+      "green_unpin", "green_stats", "green_refusal", "green_nomove_name",
+      "green_read", "green_write", "green_pread", "green_recv", "green_send",
+      "green_accept", "green_connect", "green_shutdown", "green_openat",
+      "green_close", "green_poll"};
+  return Names;
+}
+
 bool isRuntimeCall(const CallBase &CB) {
   const Function *F = externCallee(CB);
-  return F && F->getName().starts_with("green_");
+  return F && runtime().contains(F->getName());
 }
 
 // green_defer_push(scope, record, fn, meta, a0, a1) and its like. For the
@@ -120,7 +138,7 @@ bool isRuntimeCall(const CallBase &CB) {
 // is left; the chain that keeps them moves along.
 bool isDeferCall(const CallBase &CB) {
   const Function *F = externCallee(CB);
-  return F && F->getName().starts_with("green_defer_");
+  return F && isRuntimeCall(CB) && F->getName().starts_with("green_defer_");
 }
 
 // A body that may be replaced at link time says nothing about the call.

@@ -44,7 +44,7 @@ enum CalleeTrait : unsigned {
   Allocates = 128,       // returns no pointer that is derived from an argument
 };
 unsigned calleeTraits(const llvm::CallBase &CB);
-bool isRuntimeCall(const llvm::CallBase &CB); // green_*
+bool isRuntimeCall(const llvm::CallBase &CB); // of libgreen
 bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
 
 // Stack that must be free below the frame when a callee without entry checks

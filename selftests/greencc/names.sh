@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# usage: names.sh greencc directory
+# What greencc knows by name: the calls of libgreen, and no others that begin with
+# the same word; what needs stack is asked for.
+cc=$1 dir=$2
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+report() { # status what
+	[ "$1" = 0 ] && echo "ok $2" || echo "not ok $2"
+}
+
+# The bytes that f() asks for before it calls $1, declared as $2.
+need() {
+	echo "$2; void f(void) { $1; __asm__ volatile(\"\"); }" >"$dir/f.c"
+	"$cc" -w -O2 -I"$top/include" -S "$dir/f.c" -o "$dir/f.s" || return
+	sed -n '/^f:/,/fs:112/s/.*leaq	-\([0-9]*\)(%rsp), %r11/\1/p' "$dir/f.s"
+}
+
+missing=
+for name in $(sed -n 's/^	API	\(green_[a-z_]*\),.*/\1/p' "$top/libuser/enter.S") \
+	green_try green_exit; do
+	grep -q "\"$name\"" "$top/tools/greencc/pass/Calls.cpp" || missing="$missing $name"
+done
+[ -z "$missing" ]
+report $? "each call of the runtime is known${missing:+: not}$missing"
+
+[ -z "$(need 'green_yield()' '#include <green.h>
+')" ]
+report $? 'a call of the runtime needs nothing'
+[ -z "$(need '__builtin_memcpy(a, b, n)' 'char *a, *b; long n')" ]
+report $? 'nor does memcpy()'
+[ "$(need 'a = strstr(a, b)' 'char *strstr(const char *, const char *), *a, *b')" -ge 4096 ]
+report $? 'strstr() needs a little'
+[ "$(need 'green_light()' 'void green_light(void)')" -ge 32768 ]
+report $? 'somebody else'\''s green_light() needs as much as any'
+[ "$(need 'volatile char v[n]; v[0] = 1' 'int n')" -ge 262144 ]
+report $? 'an array of variable size needs a lot'
+
+echo 'void green_light(int *); void f(void) { int i; green_light(&i); }' >"$dir/f.c"
+"$cc" -O2 -S "$dir/f.c" -o "$dir/f.s" && grep -q green_escape_lend "$dir/f.s"
+report $? 'and is lent what it is passed'
+
+echo 'struct s { char c[5000]; }; void g(int, ...); void f(struct s *s) { g(1, *s); }' >"$dir/f.c"
+! "$cc" -O2 -c "$dir/f.c" -o "$dir/f.o" 2>"$dir/log" &&
+	grep -q 'f passes more than [0-9]* bytes of variable arguments' "$dir/log"
+report $? 'more variable arguments than a segment takes are refused'
