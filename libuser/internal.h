@@ -106,7 +106,7 @@ struct green_try {
 };
 
 /*
- * The sizes that slots come in (stack.c). The limit that entry checks enforce lies
+ * The sizes that slots come in (sizes.c). The limit that entry checks enforce lies
  * @slack above the lowest byte, for what is not checked: small frames and leaf
  * functions, small functions of the C library, the entry of a runtime call.
  */
@@ -383,6 +383,17 @@ struct green *green_timer_pop(uint64_t now);
 /* When the next one is due; 0: there is none. */
 uint64_t green_timer_next(void);
 
+/* arena.c */
+int green_arena_init(void);
+void green_arena_exit(void);
+/* @bytes that were never used, the first page sealed if @seal; 0: there are none. */
+uintptr_t green_arena_carve(size_t bytes, bool seal);
+bool green_in_arena(uintptr_t addr);
+
+/* sizes.c */
+/* Of the least size that has @room above its limit; beyond max_stack if none has. */
+size_t green_bytes_for(size_t room);
+
 /* stack.c */
 enum green_slot_kind {
 	SLOT_ANY,
@@ -390,13 +401,11 @@ enum green_slot_kind {
 	SLOT_COLD,			/* ... and no pages: for what a move puts there */
 };
 
-int green_stacks_init(void);
+void green_stacks_init(void);
 void green_stacks_exit(void);
 /* A slot of at least @bytes that ends at @below at the latest; or NULL. */
 struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintptr_t below);
 void green_slot_put(struct green_slot *slot);
-/* Of the least size that has @room above its limit; beyond max_stack if none has. */
-size_t green_bytes_for(size_t room);
 static inline size_t green_slot_bytes(const struct green_slot *slot)
 {
 	return green_sizes[slot->size].bytes;
@@ -405,9 +414,6 @@ static inline unsigned int green_slot_slack(const struct green_slot *slot)
 {
 	return green_sizes[slot->size].slack;
 }
-/* @bytes of the arena that were never used; 0 if there are none. */
-uintptr_t green_arena_carve(size_t bytes);
-bool green_in_arena(uintptr_t addr);
 void green_stack_set(struct green *t, struct green_slot *slot);
 
 /* slab.c */

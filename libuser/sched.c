@@ -356,9 +356,10 @@ static int runtime_init(const struct green_options *opt)
 		return err;
 	green_signals_init();
 	green_fault_init();
-	err = green_stacks_init();
+	err = green_arena_init();
 	if (err)
 		goto err_signals;
+	green_stacks_init();
 	err = green_uring_init();
 	if (err)
 		goto err_stacks;
@@ -369,6 +370,7 @@ static int runtime_init(const struct green_options *opt)
 
 err_stacks:
 	green_stacks_exit();
+	green_arena_exit();
 err_signals:
 	green_fault_exit();
 	green_signals_exit();
@@ -389,6 +391,7 @@ static void runtime_exit(void)
 	}
 	free(green_rt.timers);
 	green_stacks_exit();
+	green_arena_exit();
 	green_fault_exit();
 	green_signals_exit();
 	green_workers_exit();

@@ -63,7 +63,7 @@ static struct green_slab *slab_new(unsigned int size)
 
 	if (!s)
 		return NULL;
-	s->base = green_arena_carve(SLAB_BYTES);
+	s->base = green_arena_carve(SLAB_BYTES, false);
 	if (!s->base) {
 		free(s);
 		return NULL;

@@ -14,46 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * All sizes, and what is kept of each. The least slack is what may be used below
- * the limit at most: a frame of 256 bytes, and under it a leaf function with 256 and
- * the red zone, or green_try() and the entry of growth from a test. A signal's frame
- * does not fit, where it has no stack of its own.
- */
-const struct green_size green_sizes[GREEN_SIZES] = {
-	/* bytes	slack	cached	warm */
-	{ 1UL << 10,	704,	32,	0 },
-	{ 2UL << 10,	1024,	32,	0 },
-	{ 4UL << 10,	1024,	32,	0 },
-	{ 8UL << 10,	1024,	32,	0 },
-	{ 16UL << 10,	8192,	32,	64 },
-	{ 32UL << 10,	8192,	32,	64 },
-	{ 64UL << 10,	8192,	32,	64 },
-	{ 128UL << 10,	8192,	16,	64 },
-	{ 256UL << 10,	8192,	16,	64 },
-	{ 512UL << 10,	8192,	4,	32 },
-	{ 1UL << 20,	8192,	2,	16 },
-	{ 2UL << 20,	8192,	0,	8 },
-	{ 4UL << 20,	8192,	0,	4 },
-	{ 8UL << 20,	8192,	0,	2 },
-	{ 16UL << 20,	8192,	0,	1 },
-	{ 32UL << 20,	8192,	0,	0 },
-	{ 64UL << 20,	8192,	0,	0 },
-	{ 128UL << 20,	8192,	0,	0 },
-	{ 256UL << 20,	8192,	0,	0 },
-	{ 512UL << 20,	8192,	0,	0 },
-	{ 1UL << 30,	8192,	0,	0 },
-	{ 2UL << 30,	8192,	0,	0 },
-};
-
-/*
- * The runtime's own stacks, one a worker, are the arena's lowest part: an unwinder
- * that comes from there to a green stack must see addresses rise, or gdb gives up.
- */
-#define RUNTIME_STACK	(256UL << 10)
-
-#define DUMP_STEP	(16UL << 20)
-
 /* Slots that a search looks at. */
 #define MAX_LOOKS	64
 
@@ -67,13 +27,7 @@ struct free_list {
 	unsigned int nr;
 };
 
-/* The process's arena; slots are cut from its end downwards, to be below older ones. */
-static struct {
-	uintptr_t base, floor, brk;
-	uintptr_t dumped;		/* from here on it is in core files */
-	struct free_list warm[GREEN_SIZES];
-	struct free_list cold[GREEN_SIZES];
-} arena;
+static struct free_list warm[GREEN_SIZES], cold[GREEN_SIZES];
 
 static void list_put(struct free_list *l, struct green_slot *s)
 {
@@ -101,11 +55,6 @@ static struct green_slot *list_get(struct free_list *l, uintptr_t below)
 	return s;
 }
 
-bool green_in_arena(uintptr_t addr)
-{
-	return addr >= arena.base && addr < arena.base + green_rt.opt.arena_size;
-}
-
 static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
 {
 	unsigned int size = kind == SLOT_ANY ? 0 : GREEN_PACKED;
@@ -115,41 +64,6 @@ static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
 	return size;
 }
 
-size_t green_bytes_for(size_t room)
-{
-	unsigned int size = 0;
-
-	while (size < GREEN_SIZES &&
-	       green_sizes[size].bytes - (size < GREEN_PACKED ? 0 : GREEN_PAGE) <
-	       room + green_sizes[size].slack)
-		size++;
-	return size < GREEN_SIZES ? green_sizes[size].bytes : 2 * GREEN_LARGEST_STACK;
-}
-
-/* In large steps: each is a system call. Without it a core file tells less. */
-static void dump_from(uintptr_t addr)
-{
-	if (!green_rt.backend->dump || addr >= arena.dumped)
-		return;
-	addr = (addr - arena.floor) / DUMP_STEP * DUMP_STEP + arena.floor;
-	green_rt.backend->dump(addr, arena.dumped - addr);
-	arena.dumped = addr;
-}
-
-uintptr_t green_arena_carve(size_t bytes)
-{
-	if (arena.brk - arena.floor < bytes)
-		return 0;
-	arena.brk -= bytes;
-	dump_from(arena.brk);
-	return arena.brk;
-}
-
-/*
- * Sizes mix in the arena; a slot starts at a multiple of a page only, and
- * that is all that over-aligned locals need: both ends of a move agree modulo
- * the page size.
- */
 static struct green_slot *slot_carve(unsigned int size)
 {
 	size_t bytes = green_sizes[size].bytes;
@@ -158,9 +72,8 @@ static struct green_slot *slot_carve(unsigned int size)
 
 	if (!s)
 		return NULL;
-	lo = green_arena_carve(bytes);
-	if (!lo || green_rt.backend->seal(lo, GREEN_PAGE)) {
-		arena.brk += lo ? bytes : 0;
+	lo = green_arena_carve(bytes, true);
+	if (!lo) {
 		free(s);
 		return NULL;
 	}
@@ -224,23 +137,23 @@ static bool many_slots(void)
 	return green_rt.debug.move_entry || green_rt.debug.move_call;
 }
 
-static struct green_slot *slot_get(unsigned int size, bool cold, uintptr_t below)
+static struct green_slot *slot_get(unsigned int size, bool touched, uintptr_t below)
 {
 	struct green_slot *s = NULL;
 
-	if (!cold)
-		s = list_get(&arena.warm[size], below);
-	if (!s && (!many_slots() || arena.cold[size].nr >= DEBUG_SLOTS))
-		s = list_get(&arena.cold[size], below);
+	if (touched)
+		s = list_get(&warm[size], below);
+	if (!s && (!many_slots() || cold[size].nr >= DEBUG_SLOTS))
+		s = list_get(&cold[size], below);
 	if (!s)
 		s = slot_carve(size);
 	if (!s)
-		s = list_get(&arena.cold[size], below);
+		s = list_get(&cold[size], below);
 	if (!s)
 		return NULL;
 	if (s->sealed) {
 		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
-			list_put(&arena.cold[size], s);
+			list_put(&cold[size], s);
 			return NULL;
 		}
 		s->sealed = false;
@@ -260,7 +173,7 @@ struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintp
 	if (s)
 		return s;
 	return size < GREEN_PACKED ? green_slab_get(size) :
-				     slot_get(size, kind == SLOT_COLD, below);
+				     slot_get(size, kind != SLOT_COLD, below);
 }
 
 /* Debugging: what is read through a stale address is to be seen. */
@@ -276,27 +189,27 @@ static void poison(const struct green_slot *s)
 
 static void slot_put(struct green_slot *s)
 {
-	struct free_list *warm = &arena.warm[s->size], *cold = &arena.cold[s->size];
+	struct free_list *w = &warm[s->size], *c = &cold[s->size];
 
 	if (s->slab) {
 		green_slab_put(s);
 		return;
 	}
 	if (s->sealed) {
-		list_put(cold, s);
+		list_put(c, s);
 		return;
 	}
-	if (!green_rt.debug.seal && warm->nr < green_sizes[s->size].warm) {
-		list_put(warm, s);
+	if (!green_rt.debug.seal && w->nr < green_sizes[s->size].warm) {
+		list_put(w, s);
 		return;
 	}
 	/* If the pages cannot be given back now, the slot stays warm. */
 	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
-		list_put(warm, s);
+		list_put(w, s);
 		return;
 	}
 	s->sealed = true;
-	list_put(cold, s);
+	list_put(c, s);
 }
 
 void green_slot_put(struct green_slot *s)
@@ -319,45 +232,19 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 		t->limit = UINTPTR_MAX;
 }
 
-/* ---- the arena's life ---------------------------------------------------- */
+/* ---- from green_run() to its end ----------------------------------------- */
 
-int green_stacks_init(void)
+void green_stacks_init(void)
 {
-	int i, err = -ENODEV;
-
-	if (!green_rt.debug.user_backend) {
-		green_rt.backend = &green_backend_module;
-		err = green_rt.backend->open(green_rt.opt.arena_size, &arena.base);
+	for (int i = 0; i < GREEN_SIZES; i++) {
+		warm[i] = (struct free_list){ .tail = &warm[i].head };
+		cold[i] = (struct free_list){ .tail = &cold[i].head };
 	}
-	if (err == -ENODEV) {
-		green_rt.backend = &green_backend_user;
-		err = green_rt.backend->open(green_rt.opt.arena_size, &arena.base);
-	}
-	if (err)
-		return err;
-	arena.floor = arena.base;
-	for (i = 0; i < (int)green_rt.nr_workers && !err; i++) {
-		err = green_rt.backend->seal(arena.floor, GREEN_PAGE);
-		arena.floor += RUNTIME_STACK;
-		green_rt.worker[i].sp = arena.floor;
-	}
-	if (err) {
-		green_rt.backend->close();
-		return err;
-	}
-	if (green_rt.backend->dump)
-		green_rt.backend->dump(arena.base, arena.floor - arena.base);
-	arena.brk = arena.dumped = arena.base + green_rt.opt.arena_size;
-	for (i = 0; i < GREEN_SIZES; i++) {
-		arena.warm[i] = (struct free_list){ .tail = &arena.warm[i].head };
-		arena.cold[i] = (struct free_list){ .tail = &arena.cold[i].head };
-	}
-	return 0;
 }
 
 /*
  * Slots of abandoned threads are not in a list: their memory goes with the
- * arena, their descriptors with the threads (see worker_exit()).
+ * arena, their descriptors with the threads (see runtime_exit()).
  */
 void green_stacks_exit(void)
 {
@@ -367,11 +254,10 @@ void green_stacks_exit(void)
 	for (i = 0; i < green_rt.nr_workers; i++)
 		cache_flush(&green_rt.worker[i]);
 	for (i = 0; i < GREEN_SIZES; i++) {
-		while ((s = list_get(&arena.warm[i], UINTPTR_MAX)))
+		while ((s = list_get(&warm[i], UINTPTR_MAX)))
 			free(s);
-		while ((s = list_get(&arena.cold[i], UINTPTR_MAX)))
+		while ((s = list_get(&cold[i], UINTPTR_MAX)))
 			free(s);
 	}
 	green_slabs_exit();
-	green_rt.backend->close();
 }
