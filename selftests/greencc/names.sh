@@ -34,6 +34,8 @@ report $? 'nor does memcpy()'
 report $? 'strstr() needs a little'
 [ "$(need 'green_light()' 'void green_light(void)')" -ge 32768 ]
 report $? 'somebody else'\''s green_light() needs as much as any'
+[ "$(need 'weak()' '__attribute__((weak)) void weak(void) { __asm__ volatile(""); }')" -ge 32768 ]
+report $? 'as does a weak function, which may be replaced'
 [ "$(need 'volatile char v[n]; v[0] = 1' 'int n')" -ge 262144 ]
 report $? 'an array of variable size needs a lot'
 

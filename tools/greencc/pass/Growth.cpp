@@ -111,7 +111,8 @@ static uint64_t callNeed(const CallBase &CB) {
   if (unsigned Traits = calleeTraits(CB))
     return Traits & TinyStack ? 0 : Traits & SmallStack ? SmallNeed : UncheckedNeed;
   auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts());
-  if (F && !F->isDeclaration())
+  // What is weak may be somebody else's in the end.
+  if (F && !F->isDeclaration() && !F->isInterposable())
     return 0;
   return options().AllMapped ? 0 : UncheckedNeed;
 }
