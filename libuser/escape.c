@@ -66,7 +66,6 @@ void green_escapes_free(struct green *t)
  */
 static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 {
-	struct green_map map;
 	uintptr_t lo, hi;
 
 	for (;;) {
@@ -78,7 +77,7 @@ static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 		if (addr >= lo && addr < fp + 16)
 			return fp + 16;
 		ret = (const void *)frame[1];
-		if (!green_is_join(ret) && !green_map_find((const char *)ret - 1, &map))
+		if (!green_is_join(ret) && !green_map_flags((const char *)ret - 1))
 			return 0;
 		fp = frame[0];
 	}
@@ -226,7 +225,7 @@ void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
 {
 	struct green *t = current();
 
-	if (t && green_on_stack(t, value) && !(green_map_flags(callee) & GREEN_MAP_BARRIERS))
+	if (t && green_on_stack(t, value) && !(green_map_flags_of(callee) & GREEN_MAP_BARRIERS))
 		escape(t, value, fp);
 }
 

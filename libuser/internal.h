@@ -533,8 +533,11 @@ void green_uring_cancel(struct green *t);
 int green_maps_init(void);
 /* By an address inside the function. */
 bool green_map_find(const void *pc, struct green_map *m);
-/* GREEN_MAP_* of @func, the start of a function; 0 without a map. */
-uint32_t green_map_flags(const void *func);
+/* GREEN_MAP_* and GREEN_MAPPED of the function that @pc lies in; 0 without a map. */
+#define GREEN_MAPPED (1u << 31)
+uint32_t green_map_flags(const void *pc);
+/* ... of the one that begins at @func. */
+uint32_t green_map_flags_of(const void *func);
 unsigned int green_map_arg(const struct green_map *m, unsigned int i);
 /*
  * By a return address; *@site is good until the next question. -ENOENT if the

@@ -23,7 +23,7 @@ struct entry {
 	const void *record;		/* the function's, in its set */
 	const struct green_ptrmap_set *set;
 	uint32_t code_size;
-	bool packed;
+	uint32_t flags : 24, packed : 1;
 };
 
 /* By address. Never changed once it is in use, and not freed: there are few. */
@@ -220,7 +220,7 @@ static long read_plain(struct reader *r, const struct green_ptrmap_set *set,
 		return 0;
 	take_plain_safepoints(r, &m);
 	if (entry)
-		*entry = (struct entry){ m.start, record, set, m.code_size, false };
+		*entry = (struct entry){ m.start, record, set, m.code_size, m.flags, false };
 	return 1;
 }
 
@@ -239,7 +239,7 @@ static long read_packed(struct reader *r, const struct green_ptrmap_set *set,
 			return 0;
 		take_packed_safepoints(r, &m);
 		if (entry)
-			entry[i] = (struct entry){ m.start, record, set, m.code_size, true };
+			entry[i] = (struct entry){ m.start, record, set, m.code_size, m.flags, true };
 	}
 	for (i = 0; i < 3 && !r->bad && r->p < r->end && !*r->p; i++)
 		r->p++;
@@ -404,11 +404,18 @@ static const struct entry *find(const void *pc)
 	return &table->entry[lo - 1];
 }
 
-uint32_t green_map_flags(const void *func)
+uint32_t green_map_flags(const void *pc)
 {
-	struct green_map m;
+	const struct entry *e = find(pc);
 
-	return green_map_find(func, &m) && m.start == func ? m.flags : 0;
+	return e ? e->flags | GREEN_MAPPED : 0;
+}
+
+uint32_t green_map_flags_of(const void *func)
+{
+	const struct entry *e = find(func);
+
+	return e && e->start == func ? e->flags | GREEN_MAPPED : 0;
 }
 
 bool green_map_find(const void *pc, struct green_map *m)

@@ -183,7 +183,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 				void (*fn)(void *), void *arg)
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
-	bool tests = green_map_flags((void *)fn) & GREEN_MAP_TESTS;
+	bool tests = green_map_flags_of((void *)fn) & GREEN_MAP_TESTS;
 	struct green_slot *slot;
 	struct green *t;
 

@@ -105,10 +105,7 @@ static struct green *unlink_at(struct green_worker *w, struct green **link)
 
 static bool computes_addresses(const void *ret)
 {
-	struct green_map m;
-
-	return green_map_find((const char *)ret - 1, &m) &&
-	       m.flags & (GREEN_MAP_BARRIERS | GREEN_MAP_VERIFIED);
+	return green_map_flags((const char *)ret - 1) & (GREEN_MAP_BARRIERS | GREEN_MAP_VERIFIED);
 }
 
 /* May another worker run it? */
