@@ -206,6 +206,7 @@ struct green {
 	enum green_state state;
 	unsigned int pins;
 	bool detached;
+	bool guarded;			/* its first function tests nothing: no packed slots */
 	bool timed_out;			/* woken by its timer */
 	const char *name;
 	uint64_t id;

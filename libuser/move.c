@@ -177,7 +177,7 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 {
 	struct green_slot *slot;
 	struct green_proof p;
-	bool copy;
+	bool packed, copy;
 	int err;
 
 	*why = (struct green_nomove){ 0 };
@@ -188,9 +188,10 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 		return err;
 	if (!size)
 		size = green_slot_bytes(t->slot);
-	copy = t->slot->slab || size <= green_sizes[GREEN_PACKED - 1].bytes ||
+	packed = !t->guarded && size <= green_sizes[GREEN_PACKED - 1].bytes;
+	copy = packed || t->slot->slab ||
 	       (!green_rt.debug.seal && p.hi - p.sp < green_rt.crossover);
-	slot = green_slot_get(size, copy ? SLOT_ANY : SLOT_COLD,
+	slot = green_slot_get(size, packed ? SLOT_ANY : copy ? SLOT_GUARDED : SLOT_COLD,
 			      t->segment ? t->segment->lo : UINTPTR_MAX);
 	err = -ENOMEM;
 	if (!slot)

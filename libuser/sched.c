@@ -201,6 +201,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	}
 	green_stack_set(t, slot);
 	t->first_size = slot->size;
+	t->guarded = !tests;
 	t->home = w;
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
