@@ -33,6 +33,7 @@ objects() {
 }
 shared() { "$cc" -O2 -fPIC -shared f.c g.c -o libf.so && "$cc" main.c libf.so -Wl,-rpath,"$PWD" -o r && ./r; }
 archive() { "$cc" -c f.c && ar rcs libx.a f.o && "$cc" main.c g.c -L. -lx -o s && ./s; }
+to_stdout() { "$cc" -S -O2 f.c -o - | grep -q green_maps && [ ! -e ./- ]; }
 to_text() { "$cc" -O1 -S f.c -o f.s && grep -q green_maps f.s && ! grep -q llvm_stackmaps f.s && "$cc" -c f.s -o fs.o; }
 preprocess() { "$cc" -E f.c | grep -q 'return 3' && "$cc" -MM f.c | grep -q n.h; }
 fails() { ! "$cc" -c broken.c -o broken.o 2>/dev/null && [ ! -e broken.o ]; }
@@ -67,6 +68,7 @@ check objects_and_assembly objects
 check shared_library shared
 check archive archive
 check assembly_text to_text
+check assembly_text_to_standard_output to_stdout
 check preprocessor preprocess
 check error_status fails
 check debug_information debug

@@ -576,7 +576,8 @@ static int compile_only(void)
 		char *object = opt.output ? strdup(opt.output) : base_name(source, ext);
 
 		if (opt.to_assembly && !opt.explain)
-			compile_mapped(source, object, object);
+			compile_mapped(source, object,
+				       strcmp(object, "-") ? object : "/dev/stdout");
 		else
 			compile_to_object(source, object, object);
 		free(object);
