@@ -242,8 +242,8 @@ TEST(an_idle_stack_of_foreign_code_gives_pages_back)
 	EXPECT_EQ(0, green_run(NULL, looks_at_foreign, NULL));
 	EXPECT_EQ(IDLE, idle.sum);
 	EXPECT_EQ(IDLE, idle.stats.trimmed);
-	/* 200 KiB each, 8 of which may stay. */
-	EXPECT_LE(IDLE * (190L << 10), (long)(before_trim - after_trim));
+	/* 200 KiB each; old kernels count resident pages in batches. */
+	EXPECT_LE(IDLE * (150L << 10), (long)(before_trim - after_trim));
 }
 
 /* ---- small stacks -------------------------------------------------------- */
@@ -351,9 +351,9 @@ TEST(slabs_without_a_thread_give_their_pages_back)
 	memset(&small, 0, sizeof(small));
 	EXPECT_EQ(0, green_run(NULL, crowd, NULL));
 	EXPECT_EQ(CROWD, small.sum);
-	/* A page each. */
-	EXPECT_LE(CROWD * 4096L, (long)(small.during - small.before));
-	EXPECT_LE(CROWD * 4096L * 9 / 10, (long)(small.during - small.after));
+	/* A page each, more or less. */
+	EXPECT_LE(CROWD * 4096L * 9 / 10, (long)(small.during - small.before));
+	EXPECT_LE(CROWD * 4096L * 8 / 10, (long)(small.during - small.after));
 }
 
 /* ---- frame pointers ------------------------------------------------------ */
