@@ -7,7 +7,7 @@
 static int *kept;
 static volatile long sum;
 
-static long NOINLINE work(long n)
+static long NOINLINE spin(long n)
 {
 	long x = n;
 
@@ -25,7 +25,7 @@ static void NOINLINE inner(void)
 
 	__asm__ volatile("" : "+m"(room));
 	while (green_now_ns() < end)
-		sum += work(room[0]);
+		sum += spin(room[0]);
 }
 
 static void NOINLINE middle(void)

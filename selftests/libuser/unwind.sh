@@ -90,8 +90,8 @@ esac
 data=$(mktemp) || exit
 if perf record -q -e cpu-clock:u --call-graph fp -o "$data" ./busy >/dev/null 2>&1; then
 	perf script -i "$data" -F ip,sym 2>/dev/null | awk -v RS= '
-		/work/ { n++ }
-		/work.*middle.*outermost.*green_thread_base/ { whole++ }
+		/ spin\n/ { n++ }
+		/spin.*middle.*outermost.*green_thread_base/ { whole++ }
 		END {
 			good = n >= 20 && whole >= n * 0.99
 			print (good ? "ok" : "not ok") " 10 perf, by frame pointers"
