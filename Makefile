@@ -86,7 +86,7 @@ bench-threads: libuser greencc	## weigh and time many threads, against Go
 	$(Q)tools/setup/run growth
 	$(Q)tools/bench/threads
 
-bench-maps: libuser greencc	## measure what pointer maps cost, on cJSON and SQLite
+bench-maps: libuser greencc	## measure what pointer maps cost, on cJSON, SQLite, Lua and mbedTLS
 	$(Q)tools/setup/run real
 	$(Q)OUT=$(OUT) tools/bench/maps
 
