@@ -5,11 +5,15 @@
 # from which tap.awk knows where a program begins and how it ended. It runs in
 # the test VM, too, and so asks for no more than busybox has.
 #
+# The time limits, a program's and each test's of the harness, are multiplied by what
+# the machine's pace is when the program starts.
+#
 # Each program is a session of its own, and what is left of that is killed when
 # the program ends: a forgotten child would keep the output's pipe open.
 
 suite=$1 kernel=$2
 shift 2
+pace=$(cd "$(dirname "$0")/../tools" && pwd)/pace
 
 # Kill what there is of session $1.
 kill_session()
@@ -24,6 +28,20 @@ kill_session()
 	done
 }
 
+# The first of what the file $1.needs lists, names as in /proc/cpuinfo, that the CPU
+# does not have.
+lacking()
+{
+	[ -e "$1.needs" ] || return
+	# shellcheck disable=SC2013 # words
+	for flag in $(cat "$1.needs"); do
+		grep -q "^flags.* $flag\( \|\$\)" /proc/cpuinfo || {
+			echo "$flag"
+			return
+		}
+	done
+}
+
 trap 'kill_session "$session"; exit 130' INT TERM
 
 echo "# suite $suite $kernel: $# programs"
@@ -33,7 +51,14 @@ for program; do
 	limit=$(sed -n 's/^timeout=//p' settings 2>/dev/null)
 
 	echo "# begin $suite $kernel $name"
-	setsid timeout -k 5 "${limit:-120}" "./$name" </dev/null 2>&1 &
+	lacking=$(lacking "$name")
+	if [ "$lacking" ]; then
+		printf '1..0 # SKIP the CPU lacks %s\n# end 0\n' "$lacking"
+		continue
+	fi
+	GREEN_TEST_PACE=$("$pace") || exit
+	export GREEN_TEST_PACE
+	setsid timeout -k 5 $((${limit:-120} * GREEN_TEST_PACE)) "./$name" </dev/null 2>&1 &
 	session=$!
 	wait $session
 	status=$?

@@ -7,6 +7,7 @@ ref=${CLANG:-clang-22}
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
+pace=${GREEN_TEST_PACE:-$("$here/../../tools/pace")}
 n=0
 failed=0
 
@@ -46,7 +47,7 @@ mutate() { # test
 	# shellcheck disable=SC2086
 	"$cc" -O2 "$here/move/$1.c" $rt -o "$dir/prog"
 	for skip in 1 2 3 5 7; do
-		GREEN_TEST_SKIP=$skip timeout 10 "$dir/prog" >"$dir/out" 2>/dev/null &&
+		GREEN_TEST_SKIP=$skip timeout $((10 * pace)) "$dir/prog" >"$dir/out" 2>/dev/null &&
 		cmp -s "$dir/out" "$dir/$1.expect" || caught=$((caught + 1))
 	done
 	[ $caught = 5 ]

@@ -31,12 +31,12 @@ options() { # level, as in -O2,-fno-inline
 # A program and what it must say. Fails for those that take too long.
 reference() { # seed level
 	# shellcheck disable=SC2046
-	"$ref" -w $(options "$2") "$include" "$1.c" -o "ref$2" && timeout 2 "./ref$2" >"want$2"
+	"$ref" -w $(options "$2") "$include" "$1.c" -o "ref$2" && timeout $((2 * pace)) "./ref$2" >"want$2"
 }
 
 build() { # seed level
 	# shellcheck disable=SC2046,SC2086
-	timeout 120 "$cc" -w $(options "$2") "$include" "$1.c" $on_green -o "green$2"
+	timeout $((120 * pace)) "$cc" -w $(options "$2") "$include" "$1.c" $on_green -o "green$2"
 }
 
 run_moved() { # level debug-words
@@ -45,7 +45,7 @@ run_moved() { # level debug-words
 		rm -f stats
 		status=0
 		GREEN_REAL_STATS=stats GREEN_DEBUG=move=entry:$every$2 \
-			timeout 20 "./green$1" >got 2>errors || status=$?
+			timeout $((20 * pace)) "./green$1" >got 2>errors || status=$?
 		[ $status = 124 ] || break
 	done
 	return "$status"

@@ -9,6 +9,7 @@ cc=${GREENCC:-$top/build/greencc/greencc}
 lib=${LIBGREEN:-$top/build/libuser/libgreen.a}
 ref=${CLANG:-clang-22}
 cache=${GREEN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/green}/real
+pace=$("$top/tools/pace")	# what time limits are multiplied by
 tests=0
 failed=0
 

@@ -52,7 +52,7 @@ compare() { # program argument...
 	cat >in
 	"plain/$program" "$@" <in >want 2>&1 || want=$?
 	GREEN_REAL_STATS=stats GREEN_DEBUG=move=entry:${EVERY:-1} \
-		timeout 100 "green/$program" "$@" <in >got 2>&1 || status=$?
+		timeout $((100 * pace)) "green/$program" "$@" <in >got 2>&1 || status=$?
 	[ "$status" = "$want" ] && cmp want got && return
 	echo "# $program $*: status $status, should be $want: $(tail -n 1 got | head -c 200)" >&2
 	return 1
