@@ -103,7 +103,8 @@ static void bindEarly(Module &M) {
   for (Function &F : M)
     if (F.isDeclaration() && !F.isIntrinsic())
       F.addFnAttr(Attribute::NonLazyBind);
-  M.setRtLibUseGOT();
+  if (!M.getRtLibUseGOT()) // -fno-plt has done so
+    M.setRtLibUseGOT();
 }
 
 class GreenPass : public PassInfoMixin<GreenPass> {
