@@ -132,12 +132,23 @@ static bool changes_section(const char *s)
 	return false;
 }
 
-/* Directives that mean the same in any section. */
+/*
+ * Directives that mean the same in any section: what is said of symbols, aliases
+ * among it, comes behind the last section that was written.
+ */
 static bool is_sectionless(const char *s)
 {
-	return starts(s, ".ident") || starts(s, ".addrsig") || starts(s, ".file") ||
-	       starts(s, ".loc") || starts(s, ".weak") || starts(s, ".globl") ||
-	       starts(s, ".hidden");
+	static const char *const words[] = {
+		".ident", ".addrsig", ".addrsig_sym", ".cg_profile", ".file", ".loc",
+		".weak", ".weakref", ".globl", ".global", ".local", ".hidden", ".protected",
+		".internal", ".type", ".size", ".set", ".equ", ".symver", ".comm",
+	};
+	size_t n = strcspn(s, " \t");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == n && !strncmp(s, words[i], n))
+			return true;
+	return strstr(s, " = ");
 }
 
 /* The compiler writes the section once, on lines of its own. */
@@ -159,10 +170,10 @@ static char *label_name(const char *s)
 {
 	size_t n = strlen(s);
 
-	if (n < 2 || s[n - 1] != ':' || strchr(s, ' ') || strchr(s, '\t'))
-		return NULL;
-	if (s[0] == '"' && s[n - 2] == '"')
+	if (n > 3 && s[0] == '"' && s[n - 2] == '"' && s[n - 1] == ':')
 		return xstrdup(s + 1, n - 3);
+	if (n < 2 || s[n - 1] != ':' || strpbrk(s, " \t\""))
+		return NULL;
 	return xstrdup(s, n - 1);
 }
 

@@ -172,7 +172,7 @@ static bool is_label(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n > 1 && s[n - 1] == ':' && !strpbrk(s, " \t");
+	return n > 1 && s[n - 1] == ':' && (s[0] == '"' || !strpbrk(s, " \t"));
 }
 
 static bool is_insn(const struct line *l)

@@ -61,10 +61,13 @@ static void append_value(struct image *im, const char *s, unsigned int bytes)
 		s++;
 	v = *s == '-' ? (uint64_t)strtoll(s, &end, 0) : strtoull(s, &end, 0);
 	if (*end || end == s) {
+		size_t n = strlen(s);
+		bool quoted = n > 1 && s[0] == '"' && s[n - 1] == '"';
+
 		im->symbols = xrealloc(im->symbols,
 				       (im->nr_symbols + 1) * sizeof(*im->symbols));
 		im->symbols[im->nr_symbols++] = (struct symbol){
-			im->size, xstrdup(s, strlen(s)),
+			im->size, quoted ? xstrdup(s + 1, n - 2) : xstrdup(s, n),
 		};
 		v = 0;
 	}

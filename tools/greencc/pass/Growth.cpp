@@ -80,9 +80,29 @@ struct Passing {
 
 } // namespace
 
+// The resolvers of ifuncs, and what they call here, may run before there is a
+// thread control block. Whoever else calls them sees to their stack.
+constexpr char RunsEarly[] = "green-runs-early";
+
+static void markEarly(Function &F) {
+  if (F.isDeclaration() || F.hasFnAttribute(RunsEarly))
+    return;
+  F.addFnAttr(RunsEarly);
+  for (Instruction &I : instructions(F))
+    if (auto *CB = dyn_cast<CallBase>(&I))
+      if (auto *Callee = dyn_cast<Function>(CB->getCalledOperand()->stripPointerCasts()))
+        markEarly(*Callee);
+}
+
+static void markResolvers(Module &M) {
+  for (GlobalIFunc &I : M.ifuncs())
+    if (auto *F = I.getResolverFunction())
+      markEarly(*F);
+}
+
 static Passing passing(const Function &F) {
   Passing P(F.getParent()->getDataLayout(), F.getCallingConv());
-  P.Exotic |= F.hasFnAttribute("no_caller_saved_registers");
+  P.Exotic |= F.hasFnAttribute("no_caller_saved_registers") || F.hasFnAttribute(RunsEarly);
   for (const Argument &A : F.args())
     P.add(A.getType(), F.getAttributes().getParamAttrs(A.getArgNo()));
   return P;
@@ -92,6 +112,8 @@ static Passing passing(const CallBase &CB) {
   Passing P(CB.getModule()->getDataLayout(), CB.getCallingConv());
   for (unsigned I = 0; I < CB.arg_size(); I++)
     P.add(CB.getArgOperand(I)->getType(), CB.getAttributes().getParamAttrs(I));
+  if (auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts()))
+    P.Exotic |= F->hasFnAttribute(RunsEarly);
   return P;
 }
 
@@ -161,6 +183,7 @@ DenseSet<const Function *> functionsToCheck(Module &M) {
   DenseSet<const Function *> Checked;
   if (!options().Growth)
     return Checked;
+  markResolvers(M);
   for (Function &F : M)
     if (!F.isDeclaration() && !isExotic(passing(F)) &&
         (makesCalls(F) || bytesOfLocals(F) > UncheckedLocals))
