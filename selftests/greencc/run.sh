@@ -45,7 +45,7 @@ move() { # test, options
 mutate() { # test
 	caught=0
 	# shellcheck disable=SC2086
-	"$cc" -O2 "$here/move/$1.c" $rt -o "$dir/prog"
+	"$cc" -O2 "$here/move/$1.c" $rt -o "$dir/prog" || caught=-5
 	for skip in 1 2 3 5 7; do
 		GREEN_TEST_SKIP=$skip timeout $((10 * pace)) "$dir/prog" >"$dir/out" 2>/dev/null &&
 		cmp -s "$dir/out" "$dir/$1.expect" || caught=$((caught + 1))
@@ -54,11 +54,11 @@ mutate() { # test
 	report $? "mutation of $1 is noticed"
 }
 
-for test in locals calls flow lists growth; do
+for test in locals calls flow lists x87 symbols growth; do
 	$ref -w -O1 "$here/move/$test.c" "$dir/plain.o" -o "$dir/prog" &&
 	"$dir/prog" >"$dir/$test.expect" || exit 1
 done
-for test in locals calls flow lists; do
+for test in locals calls flow lists x87 symbols; do
 	for level in 0 1 2 3 s; do
 		move "$test" -O$level
 	done
@@ -68,6 +68,7 @@ for test in locals calls flow lists; do
 	move "$test" -O2 -fno-strict-aliasing -fno-green-growth
 	move "$test" -O3 -march=native
 	move "$test" -O2 -fno-pie -no-pie -static
+	move "$test" -O2 -fno-plt
 	mutate "$test"
 done
 for level in 0 1 2 3 s; do

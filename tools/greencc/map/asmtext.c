@@ -385,6 +385,7 @@ void module_read(struct module *m, const char *path)
 	m->data = read_file(path);
 	split_lines(m);
 	mark_stackmaps(m);
+	x87_settle(m);
 	find_functions(m);
 	index_labels(m);
 }

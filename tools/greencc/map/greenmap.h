@@ -91,6 +91,9 @@ void function_unverify(struct function *f, unsigned int why, size_t line);
 /* check.c */
 void function_check(struct module *m, struct function *f);
 
+/* x87.c */
+void x87_settle(struct module *m);
+
 /* test.c */
 struct test {
 	size_t at, end;		/* lines that it and its call go in front of */

@@ -104,6 +104,8 @@ bool containsPointer(llvm::Type *T);
 bool isLent(const llvm::CallBase &CB, unsigned I);
 bool isTry(const llvm::CallBase &CB);
 llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
+// Metadata of a local that the pass made, in which no address ever lies.
+constexpr char NumberOnly[] = "green.number";
 
 // Barrier.cpp
 void insertBarriers(llvm::Function &F, llvm::Instruction *Entry, Escape &Esc);

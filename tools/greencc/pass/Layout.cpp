@@ -168,7 +168,7 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
   bool Misaligned;
   auto Words = localWords(DL, localType(A), Bytes, Period, Misaligned);
   // No stack address ever gets there: what looks like one is an old word.
-  if (!Esc.localHoldsStackAddress(A) && !isVolatile(A)) {
+  if (A.hasMetadata(NumberOnly) || (!Esc.localHoldsStackAddress(A) && !isVolatile(A))) {
     Words.assign(1, GREEN_WORD_SCALAR);
     Period = 1;
   }

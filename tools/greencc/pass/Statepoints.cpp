@@ -4,6 +4,7 @@
 #include "Green.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/GCStrategy.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Statepoint.h"
@@ -170,15 +171,75 @@ static AttributeList wrappedAttributes(const CallInst &CI, AttributeList Base) {
   return Base;
 }
 
+// -- results in x87 registers --------------------------------------------------
+
+// One or two numbers of 80 bits, in st(0) and st(1).
+static unsigned resultsInX87(Type *T) {
+  if (T->isX86_FP80Ty())
+    return 1;
+  auto *S = dyn_cast<StructType>(T);
+  if (!S || S->getNumElements() == 0 || S->getNumElements() > 2 ||
+      !all_of(S->elements(), [](Type *E) { return E->isX86_FP80Ty(); }))
+    return 0;
+  return S->getNumElements();
+}
+
+// Room for them; no map has to name it.
+static AllocaInst *x87Slot(Function &F) {
+  for (Instruction &I : F.getEntryBlock())
+    if (I.hasMetadata(NumberOnly))
+      return cast<AllocaInst>(&I);
+  auto *T = ArrayType::get(Type::getX86_FP80Ty(F.getContext()), 2);
+  auto *Slot = new AllocaInst(T, 0, "x87", F.getEntryBlock().begin());
+  Slot->setMetadata(NumberOnly, MDNode::get(F.getContext(), {}));
+  return Slot;
+}
+
+// Of a statepoint code generation takes no such result. To it the call is one
+// without a result, and these instructions have no effect but on memory; greenmap
+// puts them right behind the call (x87.c). The slot is every call's: what is in it
+// is read at once.
+static Value *takeX87Results(IRBuilder<> &B, Type *T) {
+  LLVMContext &C = B.getContext();
+  AllocaInst *Slot = x87Slot(*B.GetInsertBlock()->getParent());
+  unsigned N = resultsInX87(T);
+  Type *FP80 = Type::getX86_FP80Ty(C);
+  SmallVector<Value *, 2> Places;
+  for (unsigned I = 0; I < N; I++)
+    Places.push_back(B.CreateConstInBoundsGEP2_64(Slot->getAllocatedType(), Slot, 0, I));
+  SmallVector<Type *, 2> Types(N, B.getPtrTy());
+  auto *FT = FunctionType::get(B.getVoidTy(), Types, false);
+  CallInst *Store = B.CreateCall(
+      FT, InlineAsm::get(FT, N == 1 ? GREENCC_X87 "$0" : GREENCC_X87 "$0\n\tfstpt $1",
+                         N == 1 ? "=*m" : "=*m,=*m", true), Places);
+  for (unsigned I = 0; I < N; I++)
+    Store->addParamAttr(I, Attribute::get(C, Attribute::ElementType, FP80));
+  Store->setDoesNotThrow();
+  if (T->isX86_FP80Ty())
+    return B.CreateAlignedLoad(T, Places[0], Align(16), true);
+  Value *Result = PoisonValue::get(T);
+  for (unsigned I = 0; I < N; I++)
+    Result = B.CreateInsertValue(Result, B.CreateAlignedLoad(FP80, Places[I], Align(16), true), I);
+  return Result;
+}
+
+// -- rewriting -----------------------------------------------------------------
+
 static CallInst *wrap(CallInst &CI, ArrayRef<Value *> Live) {
   IRBuilder<> B(&CI);
   SmallVector<Value *, 8> Args(CI.args());
-  FunctionCallee Callee(CI.getFunctionType(), CI.getCalledOperand());
+  bool X87 = resultsInX87(CI.getType());
+  FunctionType *FT = CI.getFunctionType();
+  if (X87)
+    FT = FunctionType::get(B.getVoidTy(), FT->params(), false);
+  FunctionCallee Callee(FT, CI.getCalledOperand());
   CallInst *SP = B.CreateGCStatepointCall(GREENCC_CALL_ID, 0, Callee, Args,
                                           std::nullopt, Live);
   SP->setCallingConv(CI.getCallingConv());
   SP->setAttributes(wrappedAttributes(CI, SP->getAttributes()));
-  if (!CI.getType()->isVoidTy() && !CI.use_empty()) {
+  if (X87) {
+    CI.replaceAllUsesWith(takeX87Results(B, CI.getType()));
+  } else if (!CI.getType()->isVoidTy() && !CI.use_empty()) {
     CallInst *R = B.CreateGCResult(SP, CI.getType());
     R->takeName(&CI);
     CI.replaceAllUsesWith(R);
