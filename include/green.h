@@ -383,6 +383,7 @@ struct green_stats {
 	uint64_t segments;		/* begun, as a stack could not move to grow */
 	uint64_t shrunk;		/* stacks of idle threads, by a move */
 	uint64_t trimmed;		/* ... that stayed, and gave pages back */
+	/* Moves refused: asked for, forced, or to grow; those to shrink are not counted. */
 	uint64_t refused[GREEN_NOMOVE_REASONS];
 };
 
@@ -391,7 +392,9 @@ int green_stats(struct green_stats *s GREEN_NOESCAPE);
 /**
  * green_refusal() - the @i-th kind of refusal seen, for reports
  *
- * Kinds differ in reason or function. Returns its count, or 0 beyond the last.
+ * Kinds differ in reason or function. Growth that is refused where it was refused
+ * just before counts again, without another proof. Returns the kind's count, or 0
+ * beyond the last.
  */
 uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE);
 

@@ -40,6 +40,19 @@ static const struct green_entry *in_front(const struct green *t)
 	return s->pc == (uintptr_t)green_stack_morestack_return ? (const void *)(s + 1) : NULL;
 }
 
+/* Can only a segment help? Then that is counted as what it is: a move refused. */
+static bool refused_without_proof(struct green *t, const struct green_entry *entry)
+{
+	if (entry->flags & ENTRY_FIXED) {
+		green_count_refusal_at(GREEN_NOMOVE_FRAME, (const void *)entry->pc);
+		return true;
+	}
+	if (!refused_lately(t))
+		return false;
+	green_count_refused_again(t->border_kind);
+	return true;
+}
+
 /*
  * Grow the stack by a move, or by a segment. Only a function that has not laid
  * out its frame can begin one.
@@ -48,18 +61,20 @@ static int move_or_begin(struct green *t, size_t size, uint64_t need,
 			 struct green_nomove *why)
 {
 	const struct green_entry *entry = in_front(t);
+	unsigned int kind;
 	int err;
 
-	if (entry && (entry->flags & ENTRY_FIXED || refused_lately(t)))
+	if (entry && refused_without_proof(t, entry))
 		return green_segment_begin(t, need);
 	err = green_try_move(t, size, why);
-	if (err == -EBUSY && entry) {
-		t->border = t->sp;
-		err = green_segment_begin(t, need);
-	}
-	if (err == -EBUSY)
-		green_count_refusal(why);
-	return err;
+	if (err != -EBUSY)
+		return err;
+	kind = green_count_refusal(why);
+	if (!entry)
+		return err;
+	t->border = t->sp;
+	t->border_kind = kind;
+	return green_segment_begin(t, need);
 }
 
 /*

@@ -198,7 +198,8 @@ struct green {
 	unsigned int first_size;	/* of its first slot */
 	unsigned int idle;		/* looks of shrink.c since it parked */
 	unsigned int crossings;		/* of border, without a proof */
-	uintptr_t border;		/* its sp when it began a segment last */
+	uintptr_t border;		/* its sp when a refusal last made it begin a segment */
+	unsigned int border_kind;	/* ... of refusal: nomove.c */
 
 	struct green *next;		/* in the run queue */
 	struct green *all_next, **all_link; /* in the list of all threads */
@@ -461,6 +462,7 @@ struct green_proof {
 	uintptr_t sp;
 	uintptr_t hi;
 	uint64_t *bits;
+	uint64_t *chain;		/* with skip=N: those that proofs go along; else NULL */
 	size_t nr;			/* bits set */
 	uint64_t **older;		/* words in older segments */
 	size_t nr_older, max_older;
@@ -475,6 +477,19 @@ static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
 		return;
 	p->bits[i / 64] |= bit;
 	p->nr++;
+}
+
+/*
+ * A word that leads to the next frame or record: one that the runtime itself knows
+ * of, and not from a map. Left out, no later proof would get past it.
+ */
+static inline void green_proof_set_chain(struct green_proof *p, uintptr_t addr)
+{
+	size_t i = (addr - p->base) / 8;
+
+	green_proof_set(p, addr);
+	if (p->chain)
+		p->chain[i / 64] |= 1ULL << i % 64;
 }
 
 /* defer.c */
@@ -512,7 +527,10 @@ void green_panics_free(struct green *t);
 int green_refuse(struct green_nomove *why, enum green_nomove_reason reason,
 		 const void *pc);
 void green_refusals_clear(void);
-void green_count_refusal(const struct green_nomove *why);
+/* Returns the kind, for others of the same. */
+unsigned int green_count_refusal(const struct green_nomove *why);
+void green_count_refused_again(unsigned int kind);
+void green_count_refusal_at(enum green_nomove_reason reason, const void *pc);
 
 /* move.c */
 int green_try_move(struct green *t, size_t size, struct green_nomove *why);

@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Kinds of refusal that are told apart; what comes later is in the totals only. */
+/*
+ * Kinds of refusal that are told apart. The last rows are kept for what comes after:
+ * one a reason, without a function, so that the rows add up to the totals.
+ */
 #define MAX_REFUSALS 64
 
 static struct {
 	struct green_nomove what;
 	uint64_t count;
 } refusals[MAX_REFUSALS];
+static unsigned int nr_refusals;
 
 const char *green_nomove_name(enum green_nomove_reason reason)
 {
@@ -35,30 +39,66 @@ const char *green_nomove_name(enum green_nomove_reason reason)
 void green_refusals_clear(void)
 {
 	memset(refusals, 0, sizeof(refusals));
+	nr_refusals = 0;
 }
 
-void green_count_refusal(const struct green_nomove *why)
+/* The row of this kind, or nr_refusals. */
+static unsigned int find_row(enum green_nomove_reason reason, const char *function)
 {
 	unsigned int i;
 
-	green_rt.stats.refused[why->reason]++;
-	green_trace(1, "not moved: %s %s", green_nomove_name(why->reason),
-		    why->function);
-	for (i = 0; i < MAX_REFUSALS; i++) {
-		if (!refusals[i].count)
-			refusals[i].what = *why;
-		else if (refusals[i].what.reason != why->reason ||
-			 strcmp(refusals[i].what.function, why->function))
-			continue;
-		refusals[i].count++;
-		return;
+	for (i = 0; i < nr_refusals; i++)
+		if (refusals[i].what.reason == reason &&
+		    !strcmp(refusals[i].what.function, function))
+			break;
+	return i;
+}
+
+unsigned int green_count_refusal(const struct green_nomove *why)
+{
+	unsigned int i = find_row(why->reason, why->function);
+
+	if (i == nr_refusals && i >= MAX_REFUSALS - GREEN_NOMOVE_REASONS)
+		i = find_row(why->reason, "");
+	if (i == nr_refusals) {
+		nr_refusals++;
+		refusals[i].what = *why;
+		if (i >= MAX_REFUSALS - GREEN_NOMOVE_REASONS)
+			refusals[i].what.function[0] = '\0';
 	}
+	green_count_refused_again(i);
+	return i;
+}
+
+void green_count_refused_again(unsigned int kind)
+{
+	const struct green_nomove *what = &refusals[kind].what;
+
+	refusals[kind].count++;
+	green_rt.stats.refused[what->reason]++;
+	green_trace(1, "not moved: %s %s", green_nomove_name(what->reason),
+		    what->function);
+}
+
+/* The name of @pc costs two searches, and loops come here each time round. */
+void green_count_refusal_at(enum green_nomove_reason reason, const void *pc)
+{
+	struct green_nomove why;
+	unsigned int i;
+
+	for (i = 0; i < nr_refusals; i++)
+		if (refusals[i].what.pc == pc && refusals[i].what.reason == reason) {
+			green_count_refused_again(i);
+			return;
+		}
+	green_refuse(&why, reason, pc);
+	green_count_refusal(&why);
 }
 
 uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what);
 uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what)
 {
-	if (i >= MAX_REFUSALS || !refusals[i].count)
+	if (i >= nr_refusals)
 		return 0;
 	*what = refusals[i].what;
 	return refusals[i].count;

@@ -20,6 +20,11 @@
 static int *kept;
 static struct green_stats before, after;
 static struct {
+	struct green_nomove what;
+	uint64_t count;
+} kinds[64];
+static unsigned int nr_kinds;
+static struct {
 	void (*fn)(long *);
 	long r[8];
 } test;
@@ -30,6 +35,7 @@ static struct {
 /* Pins its frame, and so the older ones, and leaves ROOM for what it calls. */
 static void NOINLINE pinned(void *arg)
 {
+	static struct green_nomove what;
 	struct green_stack_info info;
 	int local = 1;
 
@@ -43,6 +49,8 @@ static void NOINLINE pinned(void *arg)
 	green_stats(&before);
 	test.fn(test.r);
 	green_stats(&after);
+	for (nr_kinds = 0; (kinds[nr_kinds].count = green_refusal(nr_kinds, &what));)
+		kinds[nr_kinds++].what = what;
 	test.r[7] = local;
 	kept = NULL;
 }
@@ -61,6 +69,24 @@ static int run(void (*fn)(long *))
 
 /* Forced moves make segments where there would be none, and keep none. */
 #define UNFORCED (!getenv("GREEN_DEBUG"))
+
+/*
+ * Refusals since green_run(), by the name of the function that forbade the move; ~0
+ * if the kinds do not add up to the totals.
+ */
+static uint64_t refused(const char *function)
+{
+	uint64_t all = 0, sum = 0;
+
+	for (unsigned int i = 0; i < GREEN_NOMOVE_REASONS; i++)
+		all += after.refused[i];
+	for (unsigned int i = 0; i < nr_kinds; i++) {
+		all -= kinds[i].count;
+		if (!strcmp(kinds[i].what.function, function))
+			sum += kinds[i].count;
+	}
+	return all ? UINT64_MAX : sum;
+}
 
 #define SEGMENTS (after.segments - before.segments)
 #define MOVES (after.moves_copy + after.moves_kernel - before.moves_copy - before.moves_kernel)
@@ -125,6 +151,16 @@ TEST(a_call_in_a_loop_has_the_same_segment_each_time)
 		EXPECT_EQ(0, test.r[1]);
 	if (UNFORCED)
 		EXPECT_EQ(1000, SEGMENTS);
+}
+
+TEST(growth_that_ends_in_a_segment_counts_as_a_refusal)
+{
+	EXPECT_EQ(0, run(loop));
+	if (!UNFORCED)
+		return;
+	EXPECT_EQ(1000, SEGMENTS);
+	/* And one for the array of pinned() itself, which goes on where it is. */
+	EXPECT_EQ(1001, refused("pinned"));
 }
 
 /* ---- what crosses the border ------------------------------------------ */
@@ -249,6 +285,17 @@ static void odd_arguments(long *r)
 	}
 	r[0] = by_value(l, 7, m, &five);
 	r[1] = odd_ones((__int128)3 << 64, 1.25L, (quad){ 1, 2, 3, 4 }, 6, -2);
+}
+
+TEST(a_function_that_only_a_segment_helps_counts_as_a_refusal)
+{
+	EXPECT_EQ(0, run(odd_arguments));
+	if (!UNFORCED)
+		return;
+	EXPECT_EQ(2, SEGMENTS);
+	EXPECT_EQ(1, refused("by_value"));
+	/* By odd_ones(), and for its array. */
+	EXPECT_EQ(2, refused("pinned"));
 }
 
 TEST(structs_and_other_odd_arguments)
