@@ -212,9 +212,9 @@ static int prove_record(const struct green_defer *rec, struct green_proof *p,
 	}
 	if (on_stack) {
 		if (within(rec->link, p->base, p->hi))
-			green_proof_set(p, (uintptr_t)&rec->link);
+			green_proof_set_chain(p, (uintptr_t)&rec->link);
 		if (within(rec->argp, p->base, p->hi))
-			green_proof_set(p, (uintptr_t)&rec->argp);
+			green_proof_set_chain(p, (uintptr_t)&rec->argp);
 	}
 	return 0;
 }

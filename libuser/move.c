@@ -14,12 +14,22 @@
 /* What one MOVE of the module takes; the rest is adjusted after it. */
 #define MAX_RELOCS 65536u
 
-/* The mutation switch: whether this adjustment is the one to leave out. */
-static bool skipped(void)
+/*
+ * The mutation switch: whether this adjustment is the one to leave out, as if a
+ * map had not named the word. The moves go on, for what they go along themselves
+ * is adjusted; what goes wrong, the program has to notice.
+ */
+static bool left_out(void)
 {
 	static unsigned int nr;
 
 	return green_rt.debug.skip && ++nr % green_rt.debug.skip == 0;
+}
+
+/* Word @i of the stack. */
+static bool skipped(const struct green_proof *p, size_t i)
+{
+	return p->chain && !(p->chain[i / 64] >> i % 64 & 1) && left_out();
 }
 
 /* The set bits, as ascending word indices. */
@@ -35,9 +45,12 @@ static uint32_t *collect(const struct green_proof *p,
 	for (i = 0; i < n; i++) {
 		uint64_t bits = p->bits[i];
 
-		for (; bits; bits &= bits - 1)
-			if (!skipped())
-				list[(*nr)++] = i * 64 + __builtin_ctzll(bits);
+		for (; bits; bits &= bits - 1) {
+			size_t word = i * 64 + __builtin_ctzll(bits);
+
+			if (!skipped(p, word))
+				list[(*nr)++] = word;
+		}
 	}
 	return list;
 }
@@ -62,7 +75,8 @@ static void settle(struct green *t, struct green_slot *slot,
 
 	green_adjust_defers(t, p->base, p->hi, delta);
 	for (i = 0; i < p->nr_older; i++)
-		*p->older[i] += delta;
+		if (!left_out())
+			*p->older[i] += delta;
 	if (within(t->try, p))
 		t->try = (void *)((uintptr_t)t->try + delta);
 	if (t->segment)
@@ -82,9 +96,12 @@ static void copy_stack(const struct green_proof *p, long delta)
 	for (i = 0; i < n; i++) {
 		uint64_t bits = p->bits[i];
 
-		for (; bits; bits &= bits - 1)
-			if (!skipped())
-				words[i * 64 + __builtin_ctzll(bits)] += delta;
+		for (; bits; bits &= bits - 1) {
+			size_t word = i * 64 + __builtin_ctzll(bits);
+
+			if (!skipped(p, word))
+				words[word] += delta;
+		}
 	}
 }
 

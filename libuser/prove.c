@@ -48,6 +48,17 @@ static int pointer_word(struct green_proof *p, uintptr_t addr)
 	return 0;
 }
 
+/* The saved rbp of a frame, at @addr. */
+static void chain_word(struct green_proof *p, uintptr_t addr)
+{
+	uintptr_t value = *(const uintptr_t *)addr;
+
+	if (value < p->base || value >= p->hi)
+		return;
+	green_trace(3, "  frame pointer at %lx to %lx", addr, value);
+	green_proof_set_chain(p, addr);
+}
+
 static bool on_stack(const struct frame *f, uintptr_t addr, size_t size)
 {
 	return addr >= f->lo && addr < f->hi && size <= f->hi - addr && addr % 8 == 0;
@@ -208,17 +219,21 @@ static bool next_frame(struct frame *f)
 static int prove_innermost(struct green_proof *p, struct frame *f, struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)p->sp;
-	int err = 0;
+	int err;
 
 	/* Cancelled: as if called in the place of what it waited in. */
 	if (f->ret == (const void *)green_exit) {
 		f->ret = *(const void **)f->rsp;
 		f->rsp += 8;
 	}
-	if (f->ret == green_stack_morestack_return)
+	if (f->ret == green_stack_morestack_return) {
 		err = prove_entry(p, f, why);
+		if (err)
+			return err;
+	}
 	/* The innermost function's frame pointer, as it stands in the block. */
-	return err ?: pointer_word(p, (uintptr_t)&s->rbp);
+	chain_word(p, (uintptr_t)&s->rbp);
+	return 0;
 }
 
 static int prove_segment(struct green *t, struct green_proof *p,
@@ -233,10 +248,9 @@ static int prove_segment(struct green *t, struct green_proof *p,
 		if (err || f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
 			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
 		err = prove_frame(t, p, f, why);
-		if (!err)
-			err = pointer_word(p, f->rbp);
 		if (err)
 			return err;
+		chain_word(p, f->rbp);
 		next_frame(f);
 	}
 	/* Whatever else. */
@@ -330,8 +344,13 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	p->nr = 0;
 	p->older = NULL;
 	p->nr_older = p->max_older = 0;
+	p->chain = NULL;
 	p->bits = calloc((p->hi - p->base) / 512 + 1, sizeof(*p->bits));
-	return p->bits ? 0 : -ENOMEM;
+	if (!p->bits)
+		return -ENOMEM;
+	if (green_rt.debug.skip)
+		p->chain = calloc((p->hi - p->base) / 512 + 1, sizeof(*p->chain));
+	return 0;
 }
 
 int green_prove(struct green *t, struct green_proof *p,
@@ -365,7 +384,8 @@ int green_prove(struct green *t, struct green_proof *p,
 void green_proof_free(struct green_proof *p)
 {
 	free(p->bits);
+	free(p->chain);
 	free(p->older);
-	p->bits = NULL;
+	p->bits = p->chain = NULL;
 	p->older = NULL;
 }
