@@ -12,7 +12,8 @@
  *   nomove	never move
  *   stack=N	first stacks of mapped functions have N bytes, unless they ask for
  *		some: 1024 are the least
- *   skip=N	leave out one adjustment in N: the tests must notice
+ *   skip=N	leave out the adjustment of one word in N that maps name: the tests
+ *		must notice
  *   backend=user	do without the module, even if it is there
  *   switch=module	resume threads by the module's SWITCH, for its tracepoint
  *   trace=N	to stderr: 1: refusals and segments, 2: moves and their frames too,
