@@ -86,6 +86,11 @@ bench-threads: libuser greencc	## weigh and time many threads, against Go
 	$(Q)tools/setup/run growth
 	$(Q)tools/bench/threads
 
+bench-gaps: libuser greencc	## what gaps below stacks cost in page tables and time
+	$(Q)mkdir -p $(OUT)/bench
+	$(Q)$(GREENCC) -O2 -Iinclude tools/bench/gaps.c $(LIBGREEN) -luring -o $(OUT)/bench/gaps
+	$(Q)$(OUT)/bench/gaps
+
 bench-maps: libuser greencc	## measure what pointer maps cost, on cJSON, SQLite, Lua and mbedTLS
 	$(Q)tools/setup/run real
 	$(Q)OUT=$(OUT) tools/bench/maps
@@ -119,5 +124,5 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: test-soak test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
-.PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-threads bench-maps check-style
+.PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-threads bench-gaps bench-maps check-style
 .PHONY: install modules_install clean

@@ -37,7 +37,7 @@ typedef struct green green_t;
  * @stack_size:	bytes of a thread's first stack; 0: 64 KiB for functions that test
  *		their stack (greencc's do), 256 KiB for others, touched as needed.
  *		Rounded up to a power of two, at least 1 KiB. Less than 16 KiB is
- *		for functions that test only, and has no sealed page: a signal
+ *		for functions that test only, and has no gap: a signal
  *		handler that is installed inside green_run() must have SA_ONSTACK.
  * @max_stack:	bytes to which a stack may grow, at most 2 GiB; 0: 16 MiB
  * @arena_size:	bytes of address space for all stacks; 0: 64 GiB
@@ -45,6 +45,13 @@ typedef struct green green_t;
  *		GREEN_MAX_WORKERS; 0: 1. With more than one, a thread changes its OS
  *		thread in calls of this library, if all its frames are mapped; one
  *		with other frames stays on the OS thread that ran them.
+ * @gap:	bytes below each stack that code without tests may run on, of address
+ *		space: a touch ends the process, with one line that says which thread
+ *		overran its stack and in which function. It is to be larger than the
+ *		largest frame of such code, which else may step over it, unless that
+ *		code touches each page (gcc's -fstack-clash-protection). 0: 512 KiB;
+ *		rounded up to whole pages; at most 1 GiB. The page tables of a gap take
+ *		a 512th of it. An arena holds arena_size / (stack_size + gap) threads.
  */
 #define GREEN_MAX_WORKERS 64
 
@@ -53,6 +60,7 @@ struct green_options {
 	size_t max_stack;
 	size_t arena_size;
 	unsigned int workers;
+	size_t gap;
 };
 
 /**
@@ -82,10 +90,14 @@ green_t *green_go(void (*fn)(void *), void *arg);
  * struct green_attr - for green_go_opt(); zeros mean the defaults
  * @name:	for reports; must outlive the thread
  * @stack_size:	bytes of the first stack
+ * @gap:	as in struct green_options, but for this thread, wherever its stack is
+ *		moved to; more for one that calls code with very large frames. What is
+ *		above a page and below green_options' comes to that.
  */
 struct green_attr {
 	const char *name;
 	size_t stack_size;
+	size_t gap;
 };
 
 green_t *green_go_opt(const struct green_attr *attr GREEN_NOESCAPE,

@@ -66,7 +66,7 @@
  * What TESTS promises: the function takes at most 256 bytes of stack before it has
  * called green_stack_grow() for more, and so does what it calls, or the function
  * has called it for that. Threads that begin in such a function may have stacks
- * without a sealed page.
+ * without a gap.
  */
 #ifndef GREEN_PTRMAP_H
 #define GREEN_PTRMAP_H

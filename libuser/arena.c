@@ -33,13 +33,13 @@ static void dump_from(uintptr_t addr)
 	arena.dumped = addr;
 }
 
-uintptr_t green_arena_carve(size_t bytes, bool seal)
+uintptr_t green_arena_carve(size_t bytes, size_t gap)
 {
 	uintptr_t lo = arena.brk - bytes;
 
 	if (arena.brk - arena.floor < bytes)
 		return 0;
-	if (seal && green_rt.backend->seal(lo, GREEN_PAGE))
+	if (gap && green_rt.backend->seal(lo, gap))
 		return 0;
 	arena.brk = lo;
 	dump_from(lo);

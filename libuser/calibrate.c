@@ -69,8 +69,8 @@ size_t green_calibrate(void)
 	/* The user backend's move is a copy and more. */
 	if (green_rt.backend == &green_backend_user || green_rt.opt.max_stack < 2 * LARGEST)
 		return SIZE_MAX;
-	a = green_slot_get(2 * LARGEST, SLOT_COLD, UINTPTR_MAX);
-	b = green_slot_get(2 * LARGEST, SLOT_COLD, UINTPTR_MAX);
+	a = green_slot_get(2 * LARGEST, SLOT_COLD, green_rt.opt.gap, UINTPTR_MAX);
+	b = green_slot_get(2 * LARGEST, SLOT_COLD, green_rt.opt.gap, UINTPTR_MAX);
 	for (len = SMALLEST; a && b && len <= LARGEST; len *= 2)
 		if (move_is_faster(a, b, len))
 			break;

@@ -15,6 +15,7 @@
 
 #define RECORD_HEAP	1u	/* ours to free */
 #define RECORD_CLOSURE	2u
+static_assert(!(CALL_UNTESTED & (RECORD_HEAP | RECORD_CLOSURE)), "a bit of its own");
 
 static bool within(const void *p, uintptr_t lo, uintptr_t hi)
 {
@@ -69,6 +70,16 @@ int green_do_green_defer_more(unsigned long meta, const void *a2, const void *a3
 }
 
 /*
+ * Nothing has asked for the room that code without tests takes: the function of the
+ * scope only knows that it calls the runtime.
+ */
+static bool lacks_room(const struct green *t, const struct green_defer *call)
+{
+	return t->sp - t->lo < GREEN_FOREIGN_ROOM + green_slot_slack(t->slot) &&
+	       !(green_map_flags_of((const void *)call->fn) & GREEN_MAP_TESTS);
+}
+
+/*
  * The call goes by way of the thread: in t->call its arguments are outside of
  * the stack and still typed, until the runner has them in registers.
  */
@@ -79,6 +90,8 @@ struct green_defer *green_defer_take(struct green *t)
 	t->defers = rec->link;
 	((struct green_scope *)rec->argp)->pending--;
 	t->call = *rec;
+	if (lacks_room(t, rec))
+		t->call.flags |= CALL_UNTESTED;
 	if (rec->flags & RECORD_HEAP)
 		free(rec);
 	else

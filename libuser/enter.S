@@ -676,8 +676,29 @@ green_thread_base:
 	movq	D_FN(%r11), %r10
 	movq	$0, D_FN(%r11)
 	xorl	%eax, %eax
-	call	*%r10
+	testl	$CALL_UNTESTED, D_FLAGS(%r11)
+	jz	9f
+	movq	%r10, %rax
+	leaq	green_call_untested(%rip), %r10
+9:	call	*%r10
 	.endm
+
+/*
+ * Go on in rax, which does not test its stack, on a segment that has room for code
+ * of that kind. The arguments are in their registers; the stack must not move, for
+ * nobody knows which of them are pointers.
+ */
+	.type	green_call_untested, @function
+	.p2align 4
+green_call_untested:
+	.cfi_startproc
+	leaq	-(GREEN_FOREIGN_ROOM + 1)(%rsp), %r11	/* all of it is GREENCC_GUESS */
+	call	green_stack_morestack_fixed
+	movq	%rax, %r10
+	xorl	%eax, %eax
+	jmp	*%r10
+	.cfi_endproc
+	.size	green_call_untested, . - green_call_untested
 
 /* void green_defer_leave(struct green_scope *s): run what is pending there. */
 	.globl	green_defer_leave

@@ -119,7 +119,7 @@ static void backtrace(const struct green *t, const greg_t *regs)
 }
 
 /*
- * A touch of the running thread's sealed page is an overflow. Anything else is
+ * A touch of the gap below the running thread's stack is an overrun. Anything else is
  * not ours, but only we know whose stack this is. It may be called in the middle
  * of anything: it reads, and writes to stderr.
  */
@@ -130,10 +130,10 @@ static void on_fault(int sig, siginfo_t *si, void *context)
 	uintptr_t addr = (uintptr_t)si->si_addr;
 	char name[64];
 
-	if (t && sig == SIGSEGV && !t->slot->slab && addr < t->lo && addr >= t->lo - GREEN_PAGE) {
+	if (t && sig == SIGSEGV && addr < t->lo && addr >= t->lo - t->slot->gap) {
 		green_symbol((void *)regs[REG_RIP], name, sizeof(name));
-		green_die(t, "stack overflow in %s: %zu bytes are full", name,
-			  (size_t)(t->hi - t->lo));
+		green_die(t, "it overran its stack in %s: all of the %zu bytes are used, and %zu more",
+			  name, (size_t)(t->hi - t->lo), (size_t)(t->lo - addr));
 	}
 	if (t && si->si_code > 0 && green_on_stack(t, regs[REG_RSP])) {
 		say("green: thread %llu (%s): %s at %p, %s\n", (unsigned long long)t->id,

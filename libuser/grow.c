@@ -130,7 +130,7 @@ static uint64_t frame_of(uint64_t need)
  * An entry check found less than @need bytes and the slack left, of which the
  * caller takes @taken at once; UINT64_MAX: see above. Without a larger stack the
  * call goes on as long as there is room for those: the rest is a guess, and what
- * goes beyond meets the sealed page.
+ * goes beyond meets the gap. On a slot without one no guess is ventured.
  */
 void green_do_stack_grow(uint64_t need, uint64_t taken);
 void green_do_stack_grow(uint64_t need, uint64_t taken)
@@ -153,7 +153,8 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 		err = move_or_begin(t, largest_stack(t), taken + FOREIGN_LEAST, &why);
 	if (!err)
 		return;
-	if (t->sp - t->lo > taken + (need > taken ? FOREIGN_LEAST : UNTESTED))
+	if (t->sp - t->lo > taken + (need > taken ? FOREIGN_LEAST : UNTESTED) &&
+	    (need == taken || t->slot->gap >= t->gap))
 		return;
 	if (err == -EBUSY)
 		green_die(t, "its stack of %zu bytes is full and may not move: %s %s",

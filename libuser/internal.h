@@ -50,7 +50,12 @@
 #define ENTRY_FAR	1		/* SEGMENT_FAR bytes of arguments, not SEGMENT_ARGS */
 #define ENTRY_FIXED	2		/* only a segment will do */
 #define D_FN		8
+#define D_FLAGS		32
 #define D_ARGS		40
+#define CALL_UNTESTED	4		/* in D_FLAGS: it needs a segment to run on */
+
+/* What is made free for code that does not test its stack: greencc's UncheckedNeed. */
+#define GREEN_FOREIGN_ROOM 32768
 
 #ifndef __ASSEMBLER__
 
@@ -66,6 +71,7 @@
 #define GREEN_PAGE	4096UL
 
 #define GREEN_LARGEST_STACK	(2UL << 30)
+#define GREEN_LARGEST_GAP	(1UL << 30)
 
 /* What enter.S pushes on a green stack; the thread's sp points at it. */
 struct green_saved {
@@ -118,14 +124,15 @@ struct green_size {
 };
 
 #define GREEN_SIZES 22
-#define GREEN_PACKED 4			/* the first so many have no sealed page */
+#define GREEN_PACKED 4			/* the first so many have no gap */
 extern const struct green_size green_sizes[GREEN_SIZES];
 
-/* A slot of the arena: a sealed page, unless it is packed, then the stack. */
+/* A slot of the arena: a gap, which is sealed, unless it is packed; then the stack. */
 struct green_slot {
 	struct green_slot *next;	/* in the free list of its size */
-	uintptr_t lo;			/* first usable byte, above the sealed page */
+	uintptr_t lo;			/* first usable byte, above the gap */
 	uintptr_t hi;
+	size_t gap;			/* bytes; 0 if it is packed */
 	struct green_slab *slab;	/* that it is packed in, or NULL */
 	unsigned int size;		/* in green_sizes */
 	bool sealed;			/* a move left all of it sealed */
@@ -208,6 +215,7 @@ struct green {
 	unsigned int pins;
 	bool detached;
 	bool guarded;			/* its first function tests nothing: no packed slots */
+	size_t gap;			/* below the stacks that foreign code may run on */
 	bool timed_out;			/* woken by its timer */
 	const char *name;
 	uint64_t id;
@@ -388,8 +396,8 @@ uint64_t green_timer_next(void);
 /* arena.c */
 int green_arena_init(void);
 void green_arena_exit(void);
-/* @bytes that were never used, the first page sealed if @seal; 0: there are none. */
-uintptr_t green_arena_carve(size_t bytes, bool seal);
+/* @bytes that were never used, the first @gap of them sealed; 0: there are none. */
+uintptr_t green_arena_carve(size_t bytes, size_t gap);
 bool green_in_arena(uintptr_t addr);
 
 /* sizes.c */
@@ -399,14 +407,25 @@ size_t green_bytes_for(size_t room);
 /* stack.c */
 enum green_slot_kind {
 	SLOT_ANY,
-	SLOT_GUARDED,			/* with a sealed page: for code that tests nothing */
+	SLOT_GUARDED,			/* with a gap: for code that tests nothing */
 	SLOT_COLD,			/* ... and no pages: for what a move puts there */
 };
 
 void green_stacks_init(void);
 void green_stacks_exit(void);
-/* A slot of at least @bytes that ends at @below at the latest; or NULL. */
-struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintptr_t below);
+/*
+ * A slot of at least @bytes that ends at @below at the latest, with @gap below it if
+ * it is not packed; or NULL.
+ */
+struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_t gap,
+				  uintptr_t below);
+/* The gap below a slot of @bytes of @t. */
+size_t green_gap_of(const struct green *t, size_t bytes);
+/* Whole pages; UINTPTR_MAX stays beyond GREEN_LARGEST_GAP. */
+static inline size_t green_gap_round(size_t gap)
+{
+	return gap > GREEN_LARGEST_GAP ? gap : (gap + GREEN_PAGE - 1) & ~(GREEN_PAGE - 1);
+}
 void green_slot_put(struct green_slot *slot);
 static inline size_t green_slot_bytes(const struct green_slot *slot)
 {
@@ -620,6 +639,7 @@ static_assert(sizeof(struct green_entry) == ENTRY_SIZE, "enter.S");
 static_assert(offsetof(struct green_entry, flags) == ENTRY_FLAGS, "enter.S");
 static_assert(sizeof(struct green_try) == SAVED_SIZE + 16, "enter.S");
 static_assert(offsetof(struct green_defer, fn) == D_FN, "enter.S");
+static_assert(offsetof(struct green_defer, flags) == D_FLAGS, "enter.S");
 static_assert(offsetof(struct green_defer, args) == D_ARGS, "enter.S");
 static_assert(offsetof(struct green_scope, pending) == 0, "enter.S");
 

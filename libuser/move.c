@@ -209,7 +209,7 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 	copy = packed || t->slot->slab ||
 	       (!green_rt.debug.seal && p.hi - p.sp < green_rt.crossover);
 	slot = green_slot_get(size, packed ? SLOT_ANY : copy ? SLOT_GUARDED : SLOT_COLD,
-			      t->segment ? t->segment->lo : UINTPTR_MAX);
+			      green_gap_of(t, size), t->segment ? t->segment->lo : UINTPTR_MAX);
 	err = -ENOMEM;
 	if (!slot)
 		goto out;

@@ -13,6 +13,7 @@
 #define DEFAULT_PLAIN_STACK	(256UL << 10)
 #define DEFAULT_MAX_STACK	(16UL << 20)
 #define DEFAULT_ARENA		(64UL << 30)
+#define DEFAULT_GAP		(512UL << 10)
 
 /* Every so many switches the ring and the timers are looked at. */
 #define POLL_TICKS 61
@@ -194,14 +195,17 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	slot = green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, UINTPTR_MAX);
+	t->guarded = !tests;
+	t->gap = attr && attr->gap ? green_gap_round(attr->gap) : green_rt.opt.gap;
+	slot = t->gap > GREEN_LARGEST_GAP ? NULL :
+	       green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, green_gap_of(t, size),
+			      UINTPTR_MAX);
 	if (!slot) {
 		free(t);
 		return NULL;
 	}
 	green_stack_set(t, slot);
 	t->first_size = slot->size;
-	t->guarded = !tests;
 	t->home = w;
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
@@ -332,6 +336,7 @@ static void set_defaults(struct green_options *opt)
 		opt->workers = 1;
 	if (!opt->arena_size)
 		opt->arena_size = DEFAULT_ARENA;
+	opt->gap = opt->gap ? green_gap_round(opt->gap) : DEFAULT_GAP;
 }
 
 static int runtime_init(const struct green_options *opt)
@@ -344,6 +349,7 @@ static int runtime_init(const struct green_options *opt)
 		green_rt.opt = *opt;
 	set_defaults(&green_rt.opt);
 	if (green_rt.opt.max_stack > GREEN_LARGEST_STACK ||
+	    green_rt.opt.gap > GREEN_LARGEST_GAP ||
 	    green_rt.opt.workers > GREEN_MAX_WORKERS)
 		return -EINVAL;
 	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));

@@ -90,7 +90,8 @@ static struct green_slot *take_slot(struct green *t, size_t size)
 		t->spare = NULL;
 		return s;
 	}
-	return green_slot_get(size + GREEN_PAGE, SLOT_GUARDED, t->lo);
+	size += GREEN_PAGE;
+	return green_slot_get(size, SLOT_GUARDED, t->gap, t->lo);
 }
 
 /*

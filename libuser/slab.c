@@ -63,7 +63,7 @@ static struct green_slab *slab_new(unsigned int size)
 
 	if (!s)
 		return NULL;
-	s->base = green_arena_carve(SLAB_BYTES, false);
+	s->base = green_arena_carve(SLAB_BYTES, 0);
 	if (!s->base) {
 		free(s);
 		return NULL;

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Stack slots. Those from 16 KiB on are cut from the arena one by one, with a
- * sealed page at the low end; smaller ones are packed (slab.c). A slot keeps its
- * size for good. A free one goes to the worker's cache, which is last in, first
- * out, for it is in the processor's as well; what does not fit there waits in a
- * queue by size, oldest first, so that a stack address that was missed has the
+ * Stack slots. Those from 16 KiB on are cut from the arena one by one, each with a
+ * gap below it, which is sealed; smaller ones are packed (slab.c). A slot keeps its
+ * size and its gap for good. A free one goes to the worker's cache, which is last in,
+ * first out, for it is in the processor's as well; what does not fit there waits in
+ * a queue by size, oldest first, so that a stack address that was missed has the
  * longest time to hit a sealed page.
+ *
+ * The gap is for code that does not test its stack: a frame larger than what is left
+ * of a stack steps over a single page, and writes to whatever lies beyond. Code that
+ * greencc built asks before each call of foreign code for GREEN_FOREIGN_ROOM. No slot of
+ * less than FOREIGN_SLOT bytes has as much, so only code that tests runs on those,
+ * and one page will do below them; unless a thread's first function tests nothing, or
+ * no stack may be larger, so that the call goes on with less (grow.c).
  */
 #include "internal.h"
 #include "backend.h"
@@ -22,12 +29,32 @@
 
 #define MAX_POISON	(256UL << 10)
 
+/* The least slot that can have GREEN_FOREIGN_ROOM above its limit. */
+#define FOREIGN_SLOT	(64UL << 10)
+static_assert(FOREIGN_SLOT / 2 <= GREEN_FOREIGN_ROOM, "half the size has it, too");
+
 struct free_list {
 	struct green_slot *head, **tail;
 	unsigned int nr;
 };
 
-static struct free_list warm[GREEN_SIZES], cold[GREEN_SIZES];
+/* Gaps of one page, of green_options' size, and others. */
+enum { GAP_PAGE, GAP_USUAL, GAP_WIDE, GAP_CLASSES };
+
+static struct free_list warm[GAP_CLASSES][GREEN_SIZES], cold[GAP_CLASSES][GREEN_SIZES];
+
+static unsigned int gap_class(size_t gap)
+{
+	return gap <= GREEN_PAGE ? GAP_PAGE : gap <= green_rt.opt.gap ? GAP_USUAL : GAP_WIDE;
+}
+
+size_t green_gap_of(const struct green *t, size_t bytes)
+{
+	bool foreign = t->guarded || bytes >= FOREIGN_SLOT ||
+		       green_rt.opt.max_stack < FOREIGN_SLOT;
+
+	return foreign ? t->gap : GREEN_PAGE;
+}
 
 static void list_put(struct free_list *l, struct green_slot *s)
 {
@@ -37,16 +64,21 @@ static void list_put(struct free_list *l, struct green_slot *s)
 	l->nr++;
 }
 
+static bool fits(const struct green_slot *s, size_t gap, uintptr_t below)
+{
+	return s->hi <= below && s->gap >= gap;
+}
+
 /* The oldest that ends at @below; if that is far behind, a new one is as good. */
-static struct green_slot *list_get(struct free_list *l, uintptr_t below)
+static struct green_slot *list_get(struct free_list *l, size_t gap, uintptr_t below)
 {
 	struct green_slot **link = &l->head, *s;
 	unsigned int i;
 
-	for (i = 0; *link && (*link)->hi > below && i < MAX_LOOKS; i++)
-		link = &(*link)->next;
+	for (i = 0; *link && !fits(*link, gap, below) && i < MAX_LOOKS; link = &(*link)->next)
+		i += (*link)->gap >= gap;
 	s = *link;
-	if (!s || s->hi > below)
+	if (!s || !fits(s, gap, below))
 		return NULL;
 	*link = s->next;
 	if (!*link)
@@ -64,21 +96,23 @@ static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
 	return size;
 }
 
-static struct green_slot *slot_carve(unsigned int size)
+/* The first page of the gap is part of the size, as of all that lies in front. */
+static struct green_slot *slot_carve(unsigned int size, size_t gap)
 {
-	size_t bytes = green_sizes[size].bytes;
+	size_t bytes = green_sizes[size].bytes - GREEN_PAGE;
 	struct green_slot *s = calloc(1, sizeof(*s));
 	uintptr_t lo;
 
 	if (!s)
 		return NULL;
-	lo = green_arena_carve(bytes, true);
+	lo = green_arena_carve(gap + bytes, gap);
 	if (!lo) {
 		free(s);
 		return NULL;
 	}
-	s->lo = lo + GREEN_PAGE;
-	s->hi = lo + bytes;
+	s->lo = lo + gap;
+	s->hi = s->lo + bytes;
+	s->gap = gap;
 	s->size = size;
 	return s;
 }
@@ -91,11 +125,11 @@ static bool no_caches(void)
 	return green_rt.debug.seal || green_rt.debug.poison || !green_worker;
 }
 
-static struct green_slot *cache_get(unsigned int size)
+static struct green_slot *cache_get(unsigned int size, size_t gap)
 {
 	struct green_slot *s = no_caches() ? NULL : green_worker->cache[size].head;
 
-	if (!s)
+	if (!s || (s->gap < gap && !s->slab))
 		return NULL;
 	green_worker->cache[size].head = s->next;
 	green_worker->cache[size].nr--;
@@ -105,7 +139,7 @@ static struct green_slot *cache_get(unsigned int size)
 static bool cache_put(struct green_slot *s)
 {
 	if (no_caches() || green_worker->cache[s->size].nr == green_sizes[s->size].cached ||
-	    s->sealed)
+	    s->sealed || gap_class(s->gap) == GAP_WIDE)
 		return false;
 	s->next = green_worker->cache[s->size].head;
 	green_worker->cache[s->size].head = s;
@@ -137,23 +171,28 @@ static bool many_slots(void)
 	return green_rt.debug.move_entry || green_rt.debug.move_call;
 }
 
-static struct green_slot *slot_get(unsigned int size, bool touched, uintptr_t below)
+static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
+				   uintptr_t below)
 {
+	struct free_list *w = &warm[gap_class(gap)][size], *c = &cold[gap_class(gap)][size];
 	struct green_slot *s = NULL;
 
+	/* Of GAP_USUAL there is one size. */
+	if (gap_class(gap) == GAP_USUAL)
+		gap = green_rt.opt.gap;
 	if (touched)
-		s = list_get(&warm[size], below);
-	if (!s && (!many_slots() || cold[size].nr >= DEBUG_SLOTS))
-		s = list_get(&cold[size], below);
+		s = list_get(w, gap, below);
+	if (!s && (!many_slots() || c->nr >= DEBUG_SLOTS))
+		s = list_get(c, gap, below);
 	if (!s)
-		s = slot_carve(size);
+		s = slot_carve(size, gap);
 	if (!s)
-		s = list_get(&cold[size], below);
+		s = list_get(c, gap, below);
 	if (!s)
 		return NULL;
 	if (s->sealed) {
 		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
-			list_put(&cold[size], s);
+			list_put(c, s);
 			return NULL;
 		}
 		s->sealed = false;
@@ -161,7 +200,8 @@ static struct green_slot *slot_get(unsigned int size, bool touched, uintptr_t be
 	return s;
 }
 
-struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintptr_t below)
+struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_t gap,
+				  uintptr_t below)
 {
 	unsigned int size = size_of(bytes, kind);
 	struct green_slot *s = NULL;
@@ -169,11 +209,11 @@ struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, uintp
 	if (bytes > green_rt.opt.max_stack || size == GREEN_SIZES)
 		return NULL;
 	if (kind != SLOT_COLD && below == UINTPTR_MAX)
-		s = cache_get(size);
+		s = cache_get(size, gap);
 	if (s)
 		return s;
 	return size < GREEN_PACKED ? green_slab_get(size) :
-				     slot_get(size, kind != SLOT_COLD, below);
+				     slot_get(size, kind != SLOT_COLD, gap, below);
 }
 
 /* Debugging: what is read through a stale address is to be seen. */
@@ -189,7 +229,8 @@ static void poison(const struct green_slot *s)
 
 static void slot_put(struct green_slot *s)
 {
-	struct free_list *w = &warm[s->size], *c = &cold[s->size];
+	struct free_list *w = &warm[gap_class(s->gap)][s->size];
+	struct free_list *c = &cold[gap_class(s->gap)][s->size];
 
 	if (s->slab) {
 		green_slab_put(s);
@@ -236,10 +277,19 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 
 void green_stacks_init(void)
 {
-	for (int i = 0; i < GREEN_SIZES; i++) {
-		warm[i] = (struct free_list){ .tail = &warm[i].head };
-		cold[i] = (struct free_list){ .tail = &cold[i].head };
-	}
+	for (int i = 0; i < GAP_CLASSES; i++)
+		for (int k = 0; k < GREEN_SIZES; k++) {
+			warm[i][k] = (struct free_list){ .tail = &warm[i][k].head };
+			cold[i][k] = (struct free_list){ .tail = &cold[i][k].head };
+		}
+}
+
+static void list_free(struct free_list *l)
+{
+	struct green_slot *s;
+
+	while ((s = list_get(l, 0, UINTPTR_MAX)))
+		free(s);
 }
 
 /*
@@ -248,16 +298,13 @@ void green_stacks_init(void)
  */
 void green_stacks_exit(void)
 {
-	struct green_slot *s;
 	unsigned int i;
 
 	for (i = 0; i < green_rt.nr_workers; i++)
 		cache_flush(&green_rt.worker[i]);
-	for (i = 0; i < GREEN_SIZES; i++) {
-		while ((s = list_get(&warm[i], UINTPTR_MAX)))
-			free(s);
-		while ((s = list_get(&cold[i], UINTPTR_MAX)))
-			free(s);
+	for (i = 0; i < GAP_CLASSES * GREEN_SIZES; i++) {
+		list_free(&warm[0][0] + i);
+		list_free(&cold[0][0] + i);
 	}
 	green_slabs_exit();
 }

@@ -36,6 +36,33 @@ int foreign_takes(unsigned int bytes)
 	return room[bytes / 2];
 }
 
+__attribute__((noinline)) int foreign_low(unsigned int bytes)
+{
+	volatile char room[bytes];
+
+	room[0] = 1;
+	return room[0];
+}
+
+void foreign_low_start(void *bytes)
+{
+	foreign_low(*(unsigned int *)bytes);
+}
+
+unsigned long foreign_sp(void)
+{
+	return (unsigned long)__builtin_frame_address(0);
+}
+
+void foreign_room(unsigned long *room)
+{
+	unsigned long sp = foreign_sp();
+	struct green_stack_info info;
+
+	green_stack_info(green_self(), &info);
+	*room = sp > info.lo && sp < info.hi ? sp - info.lo : 0;
+}
+
 void foreign_stack_info(void *info)
 {
 	green_stack_info(green_self(), info);

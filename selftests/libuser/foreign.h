@@ -15,6 +15,16 @@ int foreign_frames(void);
 /* Touches @bytes of stack; returns 1. */
 int foreign_takes(unsigned int bytes);
 
+/* Has a local of @bytes and touches its lowest; returns 1. @bytes: at, unsigned int. */
+int foreign_low(unsigned int bytes);
+void foreign_low_start(void *bytes);
+
+/* Where its frame is. */
+unsigned long foreign_sp(void);
+
+/* To be deferred: the room below its frame in the stack that it runs on. */
+void foreign_room(unsigned long *room);
+
 /* The start of a thread; @info: struct green_stack_info, to be filled. */
 void foreign_stack_info(void *info);
 void untested_stack_info(void *info);
