@@ -54,11 +54,11 @@ mutate() { # test
 	report $? "mutation of $1 is noticed"
 }
 
-for test in locals calls flow lists x87 symbols growth; do
+for test in locals calls flow lists x87 symbols values growth; do
 	$ref -w -O1 "$here/move/$test.c" "$dir/plain.o" -o "$dir/prog" &&
 	"$dir/prog" >"$dir/$test.expect" || exit 1
 done
-for test in locals calls flow lists x87 symbols; do
+for test in locals calls flow lists x87 symbols values; do
 	for level in 0 1 2 3 s; do
 		move "$test" -O$level
 	done

@@ -136,6 +136,9 @@ bool loadsProperScalar(const llvm::LoadInst &L);
 bool isDirectUse(const llvm::Use &U);      // it folds into an addressing mode
 void recomputeAtUses(llvm::Instruction &I); // a copy of I for each
 
+// Aggregates.cpp
+void splitAggregates(llvm::Function &F);
+
 // ThreadLocals.cpp
 void settleThreadLocals(llvm::Module &M);
 

@@ -117,6 +117,7 @@ public:
         removeUnreachableBlocks(F);
         dropMarkers(F);
         copyByvalArguments(F);
+        splitAggregates(F);
         // Whatever calls can be suspended, or walked over by a barrier.
         F.addFnAttr("frame-pointer", "non-leaf");
         Subjects.push_back(&F);
