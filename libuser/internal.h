@@ -138,15 +138,52 @@ struct green_slot {
 	bool sealed;			/* a move left all of it sealed */
 };
 
-/* An I/O operation in flight, as far as moves care. */
 #define GREEN_IO_MEM 2
 
+enum green_op {
+	OP_READ,
+	OP_WRITE,
+	OP_RECV,
+	OP_SEND,
+	OP_ACCEPT,
+	OP_CONNECT,
+	OP_SHUTDOWN,
+	OP_OPENAT,
+	OP_CLOSE,
+	OP_POLL,
+};
+
+struct green_link {
+	struct green_link *next, *prev;
+};
+
+/*
+ * An I/O call that has not returned. What it was asked for is kept: it may have to
+ * wait before it begins (file.c), or to begin again (uring.c).
+ */
 struct green_io {
-	bool busy;			/* the kernel may still use mem[] */
-	bool cancelled;			/* the deadline came, or a green_cancel() */
+	bool busy;			/* mem[] may still be used */
+	bool in_flight;			/* the kernel has it: a CQE is to come */
+	bool cancelled;			/* it is to end: the deadline came, a green_cancel(), */
+	bool closed;			/* ... or a green_close() of its descriptor */
 	bool anyway;			/* it is to be done even so: a close */
+	bool whole;			/* a write that waits until all is written */
+	bool positioned;		/* at the file's own position: one at a time */
+	unsigned char op;		/* enum green_op */
+	unsigned char cancels;		/* how often the kernel was asked to cancel it */
+	int fd, dir;
+	unsigned int flags;		/* of the call; poll's events, shutdown's how */
+	mode_t mode;
+	off_t off;
+	size_t done;			/* bytes of mem[0] that were written */
 	const void *mem[GREEN_IO_MEM];
 	size_t len[GREEN_IO_MEM];
+	/* For file.c. */
+	struct green *fd_next, **fd_link; /* other calls with this descriptor */
+	uint64_t dev, ino;		/* the file, if positioned */
+	bool waits;			/* for another's end */
+	struct green_link turn;		/* with the others that wait for that, or do not */
+	struct green_link waiting;	/* those that wait for this one's end */
 };
 
 /*
@@ -291,6 +328,7 @@ struct green_sites {
 
 struct green_backend;
 struct green_uring;
+struct green_files;
 
 enum green_rest {
 	REST_NONE,			/* it has a thread, or looks for one */
@@ -343,6 +381,7 @@ struct green_runtime {
 	const struct green_backend *backend;
 	size_t crossover;		/* stacks that use less are copied */
 	struct green_uring *uring;
+	struct green_files *files;
 	struct green_options opt;
 	struct green_stats stats;
 	struct green **timers;		/* heap by wake_at */
@@ -557,15 +596,45 @@ int green_move(struct green *t, size_t size,
 	       struct green_nomove *why);
 void green_after(struct green_worker *w);
 
-/* io.c */
+/* uring.c */
 int green_uring_init(void);
 void green_uring_exit(void);
+/* Ends all that is in flight, and waits for that. */
+void green_uring_drain(void);
 /* Submit, then reap; waits until @until (0: for ever) if @wait. */
 void green_uring_poll(bool wait, uint64_t until);
 bool green_uring_busy(void);
+/* Is anything in flight that raises SIGPIPE if its peer is gone? */
+bool green_uring_writes(void);
 void green_uring_flush(void);
 void green_uring_kick(void);
+/* Have the kernel do the call of @t, which is parked. */
+void green_uring_start(struct green *t);
 void green_uring_cancel(struct green *t);
+
+/* io.c */
+/* The call of @t, which is parked, returns @ret. */
+void green_io_end(struct green *t, long ret);
+
+/* file.c */
+int green_files_init(void);
+void green_files_exit(void);
+/* From a call's begin to its end. */
+void green_file_enter(struct green *t);
+void green_file_leave(struct green *t);
+/* Is a green_close() of @fd on its way? */
+bool green_file_closes(int fd);
+/* Ends the calls that use it. */
+void green_file_cancel(int fd);
+/* Has one other than @t not ended yet? */
+bool green_file_shared(const struct green *t);
+/* May @t use the position of the file that its io names? If not, it is begun later. */
+bool green_turn_take(struct green *t);
+void green_turn_leave(struct green *t);
+
+/* sigpipe.c */
+void green_sigpipe_init(void);
+void green_sigpipe_exit(void);
 
 /* ptrmap.c */
 int green_maps_init(void);

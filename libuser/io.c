@@ -1,265 +1,118 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * I/O by io_uring: a call prepares an SQE, parks its thread, and the CQE wakes
- * it. SQEs are submitted when nobody is left to run, or every so many switches,
- * so that a busy worker submits many at once. Workers share the ring, under the
- * runtime's lock; only the one that waits in it does so without, and touches no
- * queue of it meanwhile, but is the only one to take completions. To end its wait
- * others write to an eventfd.
+ * The I/O calls. Each writes down in t->io what is asked for, as the system call of its
+ * name would do it, and parks; uring.c does the rest.
  *
- * From the SQE to the CQE the memory in t->io is the kernel's: prove.c refuses
- * to move a stack that holds any of it.
+ * io_uring's operations are not quite those system calls, so what a descriptor is
+ * has to be known here and there. It is asked each time: who opens and closes files
+ * need not tell us.
  */
 #define _GNU_SOURCE
 #include "internal.h"
 
 #include <errno.h>
-#include <liburing.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define ENTRIES 1024
+/* More than that the kernel does not do in one call. */
+#define MAX_LEN	0x7ffff000UL
 
-struct green_uring {
-	struct io_uring ring;
-	unsigned long in_flight;	/* CQEs to come, cancellations included */
-	int wakeup;			/* an eventfd, if there are more workers */
-	bool watched;			/* a poll of it is in flight */
-};
-
-int green_uring_init(void)
+/* The current thread may begin a call; or -errno. */
+static int begin(void)
 {
-	struct green_uring *u = calloc(1, sizeof(*u));
-	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-	int err;
+	struct green *t = green_worker->current;
 
-	if (!u)
-		return -ENOMEM;
-	err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
-	/* Before 6.1 these flags are unknown. */
-	if (err == -EINVAL)
-		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
-	if (err) {
-		free(u);
-		return err;
-	}
-	u->wakeup = green_shared ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-	if (green_shared && u->wakeup < 0) {
-		err = -errno;
-		io_uring_queue_exit(&u->ring);
-		free(u);
-		return err;
-	}
-	green_rt.uring = u;
+	if (green_cancel_point(t))
+		return -ECANCELED;
+	if (t->deadline && t->deadline <= green_now_ns())
+		return -ETIMEDOUT;
 	return 0;
 }
 
-void green_uring_exit(void)
-{
-	io_uring_queue_exit(&green_rt.uring->ring);
-	if (green_rt.uring->wakeup >= 0)
-		close(green_rt.uring->wakeup);
-	free(green_rt.uring);
-	green_rt.uring = NULL;
-}
-
-static struct io_uring_sqe *get_sqe(struct green_uring *u)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-
-	if (!sqe) {
-		io_uring_submit(&u->ring);
-		sqe = io_uring_get_sqe(&u->ring);
-	}
-	return sqe;
-}
-
-static void complete(struct green *t, int res)
-{
-	t->io.busy = false;
-	green_timer_del(t);
-	t->ret = res == -ECANCELED && t->io.cancelled ? -ETIMEDOUT : res;
-	/* What was done before it could be cancelled is not thrown away. */
-	if (res == -ECANCELED || res == -EINTR)
-		green_cancel_point(t);
-	green_ready(t);
-}
-
-static void woken(struct green_uring *u)
-{
-	eventfd_t n;
-
-	eventfd_read(u->wakeup, &n);
-	u->watched = false;
-}
-
-static void reap(void)
-{
-	struct green_uring *u = green_rt.uring;
-	struct io_uring_cqe *cqe;
-	unsigned int head, nr = 0;
-
-	io_uring_for_each_cqe(&u->ring, head, cqe) {
-		struct green *t = io_uring_cqe_get_data(cqe);
-
-		nr++;
-		if (t == (void *)u) {
-			woken(u);
-			continue;
-		}
-		if (t)
-			complete(t, cqe->res);
-		u->in_flight--;
-	}
-	io_uring_cq_advance(&u->ring, nr);
-}
-
-/* Has the eventfd end the wait that follows. */
-static void watch(struct green_uring *u)
-{
-	struct io_uring_sqe *sqe = u->watched ? NULL : get_sqe(u);
-
-	if (!sqe)
-		return;
-	io_uring_prep_poll_add(sqe, u->wakeup, POLLIN);
-	io_uring_sqe_set_data(sqe, u);
-	u->watched = true;
-}
-
-static void timespec_until(uint64_t until, struct __kernel_timespec *ts)
-{
-	uint64_t now = green_now_ns();
-	uint64_t ns = until > now ? until - now : 0;
-
-	ts->tv_sec = ns / 1000000000;
-	ts->tv_nsec = ns % 1000000000;
-}
-
-/* A worker alone submits and waits in one call. */
-static void wait_alone(struct green_uring *u, uint64_t until)
-{
-	struct __kernel_timespec ts;
-	struct io_uring_cqe *cqe;
-
-	if (!until) {
-		io_uring_submit_and_wait(&u->ring, 1);
-		return;
-	}
-	timespec_until(until, &ts);
-	io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
-}
-
-static void wait_shared(struct green_uring *u, uint64_t until)
-{
-	struct __kernel_timespec ts;
-	struct io_uring_cqe *cqe;
-
-	watch(u);
-	io_uring_submit(&u->ring);
-	green_unlock();
-	if (until)
-		timespec_until(until, &ts);
-	io_uring_wait_cqes(&u->ring, &cqe, 1, until ? &ts : NULL, NULL);
-	green_lock();
-}
-
-bool green_uring_busy(void)
-{
-	return green_rt.uring->in_flight;
-}
-
-void green_uring_flush(void)
-{
-	if (io_uring_sq_ready(&green_rt.uring->ring))
-		io_uring_submit(&green_rt.uring->ring);
-}
-
-void green_uring_kick(void)
-{
-	eventfd_write(green_rt.uring->wakeup, 1);
-}
-
-void green_uring_poll(bool wait, uint64_t until)
-{
-	struct green_uring *u = green_rt.uring;
-
-	if (!wait && !u->in_flight)
-		return;
-	/*
-	 * What has come wakes the one that waits, and it must find that: taken away
-	 * before it looked, it would wait on.
-	 */
-	if (!wait && green_rt.poller) {
-		green_uring_flush();
-		return;
-	}
-	if (!wait)
-		io_uring_submit_and_get_events(&u->ring);
-	else if (green_shared)
-		wait_shared(u, until);
-	else
-		wait_alone(u, until);
-	reap();
-}
-
-/* @t is to wait no longer; its operation's CQE still has to come. */
-void green_uring_cancel(struct green *t)
-{
-	struct io_uring_sqe *sqe = get_sqe(green_rt.uring);
-
-	if (!sqe) {
-		/* No room even after a submit: try again shortly. */
-		green_timer_add(t, green_now_ns() + 1000000);
-		return;
-	}
-	io_uring_prep_cancel(sqe, t, 0);
-	io_uring_sqe_set_data(sqe, NULL);
-	green_rt.uring->in_flight++;
-}
-
-/* An SQE for the current thread, or -errno in @err. */
-static struct io_uring_sqe *begin(int *err)
-{
-	struct green *t = green_worker->current;
-	struct io_uring_sqe *sqe;
-
-	*err = -ECANCELED;
-	if (green_cancel_point(t))
-		return NULL;
-	*err = -ETIMEDOUT;
-	if (t->deadline && t->deadline <= green_now_ns())
-		return NULL;
-	*err = -EAGAIN;
-	sqe = get_sqe(green_rt.uring);
-	if (!sqe)
-		return NULL;
-	t->io = (struct green_io){ .busy = true };
-	return sqe;
-}
-
-static void uses(int i, const void *mem, size_t len)
-{
-	struct green_io *io = &green_worker->current->io;
-
-	io->mem[i] = mem;
-	io->len[i] = mem ? len : 0;
-}
-
-/* The SQE is prepared: park until its CQE. */
-static long finish(struct io_uring_sqe *sqe)
+/* Park until it is done. */
+static long wait_for(const struct green_io *io)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
 
-	io_uring_sqe_set_data(sqe, t);
-	green_rt.uring->in_flight++;
+	if (io->fd >= 0 && green_file_closes(io->fd))
+		return -EBADF;
+	t->io = *io;
+	t->io.busy = true;
+	green_file_enter(t);
 	/* Without a timer the deadline is missed; better late than failed. */
-	if (t->deadline)
+	if (t->deadline && !io->anyway)
 		green_timer_add(t, t->deadline);
 	green_park(w);
+	if (io->op == OP_CLOSE ? !green_file_shared(t) : !io->positioned || green_turn_take(t))
+		green_uring_start(t);
 	return 0;
+}
+
+void green_io_end(struct green *t, long ret)
+{
+	t->io.busy = false;
+	green_timer_del(t);
+	t->ret = ret;
+	/* What was done before it could be cancelled is not thrown away. */
+	if (t->io.cancelled && ret < 0)
+		green_cancel_point(t);
+	if (t->io.positioned)
+		green_turn_leave(t);
+	green_file_leave(t);
+	green_ready(t);
+}
+
+static size_t cut(size_t len)
+{
+	return len < MAX_LEN ? len : MAX_LEN;
+}
+
+/* Asks no file server, which could be this process; and leaves errno alone. */
+static int type_of(int fd, struct statx *sx)
+{
+	int old = errno, err = 0;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, sx)) {
+		err = -errno;
+		errno = old;
+	}
+	return err;
+}
+
+static bool is_terminal(int fd)
+{
+	int old = errno;
+	bool yes = isatty(fd);
+
+	errno = old;
+	return yes;
+}
+
+/* read(2) and write(2), where a file has a position. */
+static void at_position(struct green_io *io, const struct statx *sx)
+{
+	io->off = -1;
+	io->positioned = S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode);
+	io->dev = makedev(sx->stx_dev_major, sx->stx_dev_minor);
+	io->ino = sx->stx_ino;
+}
+
+/* Where there is no position, pread(2) fails. */
+static bool has_offsets(int fd, const struct statx *sx)
+{
+	int old = errno;
+	bool yes = true;
+
+	if (S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode) || S_ISDIR(sx->stx_mode))
+		return true;
+	if (lseek(fd, 0, SEEK_CUR) < 0) {
+		yes = errno != ESPIPE;
+		errno = old;
+	}
+	return yes;
 }
 
 #define DO(ret, name, ...)						\
@@ -268,138 +121,132 @@ static long finish(struct io_uring_sqe *sqe)
 
 DO(long, pread, int fd, void *buf, size_t len, off_t off)
 {
+	struct green_io io = {
+		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) }, .off = off,
+	};
+	struct statx sx;
 	int err;
-	struct io_uring_sqe *sqe = begin(&err);
 
-	if (!sqe)
+	if (off < 0)
+		return -EINVAL;
+	err = begin() ?: type_of(fd, &sx);
+	if (err)
 		return err;
-	uses(0, buf, len);
-	io_uring_prep_read(sqe, fd, buf, len < INT32_MAX ? len : INT32_MAX, off);
-	return finish(sqe);
+	return has_offsets(fd, &sx) ? wait_for(&io) : -ESPIPE;
 }
 
 DO(long, read, int fd, void *buf, size_t len)
 {
-	return green_do_green_pread(fd, buf, len, -1);
+	struct green_io io = {
+		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) },
+	};
+	struct statx sx;
+	int err = begin() ?: type_of(fd, &sx);
+
+	if (err)
+		return err;
+	at_position(&io, &sx);
+	return wait_for(&io);
 }
 
 DO(long, write, int fd, const void *buf, size_t len)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = {
+		.op = OP_WRITE, .fd = fd, .mem = { buf }, .len = { cut(len) },
+	};
+	struct statx sx;
+	int err = begin() ?: type_of(fd, &sx);
 
-	if (!sqe)
+	if (err)
 		return err;
-	uses(0, buf, len);
-	io_uring_prep_write(sqe, fd, buf, len < INT32_MAX ? len : INT32_MAX, -1);
-	return finish(sqe);
+	at_position(&io, &sx);
+	io.whole = S_ISFIFO(sx.stx_mode) || (S_ISCHR(sx.stx_mode) && is_terminal(fd));
+	if (S_ISSOCK(sx.stx_mode)) {
+		io.op = OP_SEND;
+		io.flags = MSG_NOSIGNAL;
+		io.whole = true;
+	}
+	return wait_for(&io);
 }
 
 DO(long, recv, int fd, void *buf, size_t len, int flags)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = {
+		.op = OP_RECV, .fd = fd, .mem = { buf }, .len = { cut(len) },
+		.flags = (unsigned int)flags,
+	};
 
-	if (!sqe)
-		return err;
-	uses(0, buf, len);
-	io_uring_prep_recv(sqe, fd, buf, len, flags);
-	return finish(sqe);
+	return begin() ?: wait_for(&io);
 }
 
 DO(long, send, int fd, const void *buf, size_t len, int flags)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = {
+		.op = OP_SEND, .fd = fd, .mem = { buf }, .len = { cut(len) },
+		.flags = (unsigned int)flags | MSG_NOSIGNAL,
+		.whole = !(flags & MSG_DONTWAIT),
+	};
 
-	if (!sqe)
-		return err;
-	uses(0, buf, len);
-	io_uring_prep_send(sqe, fd, buf, len, flags);
-	return finish(sqe);
+	return begin() ?: wait_for(&io);
 }
 
 DO(long, accept, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = {
+		.op = OP_ACCEPT, .fd = fd, .mem = { addr, len },
+		.len = { addr && len ? *len : 0, len ? sizeof(*len) : 0 },
+		.flags = (unsigned int)flags,
+	};
 
-	if (!sqe)
-		return err;
-	uses(0, addr, addr && len ? *len : 0);
-	uses(1, len, sizeof(*len));
-	io_uring_prep_accept(sqe, fd, addr, len, flags);
-	return finish(sqe);
+	return begin() ?: wait_for(&io);
 }
 
 DO(long, connect, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = {
+		.op = OP_CONNECT, .fd = fd, .mem = { addr }, .len = { len },
+	};
 
-	if (!sqe)
-		return err;
-	uses(0, addr, len);
-	io_uring_prep_connect(sqe, fd, addr, len);
-	return finish(sqe);
+	return begin() ?: wait_for(&io);
 }
 
 DO(long, shutdown, int fd, int how)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = { .op = OP_SHUTDOWN, .fd = fd, .flags = (unsigned int)how };
 
-	if (!sqe)
-		return err;
-	io_uring_prep_shutdown(sqe, fd, how);
-	return finish(sqe);
+	return begin() ?: wait_for(&io);
 }
 
 DO(long, openat, int dir, const char *path, int flags, mode_t mode)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
-
-	if (!sqe)
-		return err;
 	/* One byte stands for the string: it is in a stack, or not. */
-	uses(0, path, 1);
-	io_uring_prep_openat(sqe, dir, path, flags, mode);
-	return finish(sqe);
+	struct green_io io = {
+		.op = OP_OPENAT, .fd = -1, .dir = dir, .mem = { path }, .len = { 1 },
+		.flags = (unsigned int)flags, .mode = mode,
+	};
+
+	return begin() ?: wait_for(&io);
 }
 
 /*
  * Closing is what a deferred call does, perhaps because the deadline came or the
- * thread was cancelled: it is done in any case.
+ * thread was cancelled: it is done in any case. First the calls that use the
+ * descriptor end: while the kernel has one of them the file stays open.
  */
 DO(long, close, int fd)
 {
-	struct green *t = green_worker->current;
-	uint64_t deadline = t->deadline;
-	struct io_uring_sqe *sqe;
-	long ret;
-	int err;
+	struct green_io io = { .op = OP_CLOSE, .fd = fd, .anyway = true };
 
-	t->deadline = 0;
-	sqe = begin(&err);
-	if (sqe) {
-		io_uring_prep_close(sqe, fd);
-		t->io.anyway = true;
-		ret = finish(sqe);
-	} else {
-		ret = close(fd) ? -errno : 0;
-	}
-	t->deadline = deadline;
-	return ret;
+	green_cancel_point(green_worker->current);
+	if (fd < 0 || green_file_closes(fd))
+		return -EBADF;
+	green_file_cancel(fd);
+	return wait_for(&io);
 }
 
 DO(long, poll, int fd, unsigned int events)
 {
-	int err;
-	struct io_uring_sqe *sqe = begin(&err);
+	struct green_io io = { .op = OP_POLL, .fd = fd, .flags = events };
 
-	if (!sqe)
-		return err;
-	io_uring_prep_poll_add(sqe, fd, events);
-	return finish(sqe);
+	return begin() ?: wait_for(&io);
 }

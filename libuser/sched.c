@@ -363,6 +363,7 @@ static int runtime_init(const struct green_options *opt)
 		return err;
 	green_signals_init();
 	green_fault_init();
+	green_sigpipe_init();
 	err = green_arena_init();
 	if (err)
 		goto err_signals;
@@ -379,6 +380,7 @@ err_stacks:
 	green_stacks_exit();
 	green_arena_exit();
 err_signals:
+	green_sigpipe_exit();
 	green_fault_exit();
 	green_signals_exit();
 	green_workers_exit();
@@ -387,7 +389,6 @@ err_signals:
 
 static void runtime_exit(void)
 {
-	/* First the ring: the kernel may still write into what is freed next. */
 	green_uring_exit();
 	while (green_rt.all) {
 		green_defers_free(green_rt.all);
@@ -399,6 +400,7 @@ static void runtime_exit(void)
 	free(green_rt.timers);
 	green_stacks_exit();
 	green_arena_exit();
+	green_sigpipe_exit();
 	green_fault_exit();
 	green_signals_exit();
 	green_workers_exit();
@@ -424,6 +426,7 @@ int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg
 	ret = green_rt.main ? green_workers_run() : -ENOMEM;
 	if (!ret)
 		ret = green_rt.main_ret;
+	green_uring_drain();
 	green_signal_stack_exit(w);
 	green_worker = NULL;
 	runtime_exit();

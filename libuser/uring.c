@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The ring. A call (io.c) describes itself in t->io and parks its thread; here that
+ * becomes an SQE, and the CQE wakes the thread. SQEs are submitted when nobody is
+ * left to run, or every so many switches, so that a busy worker submits many at
+ * once. Workers share the ring, under the runtime's lock; only the one that waits in
+ * it does so without, and touches no queue of it meanwhile, but is the only one to
+ * take completions. To end its wait others write to an eventfd.
+ *
+ * An operation is cancelled by an SQE of its own, and that again and again until its
+ * CQE has come. Asked once the kernel may find nothing to cancel, since the operation
+ * is on its way from one of its queues to the next; and what blocks in one of its own
+ * threads, as a read of a pipe does on Linux 6.1, is interrupted before it sleeps.
+ *
+ * From the call to its end the memory in t->io is the kernel's: prove.c refuses to
+ * move a stack that holds any of it.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#define ENTRIES 1024
+
+/* A cancellation is repeated after so long, then after twice that, up to 64 times. */
+#define AGAIN_NS	1000000u
+#define MAX_DOUBLINGS	6
+
+/* What a system call that was interrupted returns inside of the kernel. */
+#define ERESTARTSYS	512
+
+struct green_uring {
+	struct io_uring ring;
+	unsigned long in_flight;	/* CQEs to come, cancellations included */
+	unsigned int opens;		/* of them, opens, which may wait in the kernel */
+	unsigned int max_opens;		/* for so many it has threads */
+	unsigned int writes;		/* of them, that may raise SIGPIPE */
+	struct green *late, **late_tail; /* of them, that are not in the queue yet */
+	int wakeup;			/* an eventfd, if there are more workers */
+	bool watched;			/* a poll of it is in flight */
+};
+
+int green_uring_init(void)
+{
+	struct green_uring *u = calloc(1, sizeof(*u));
+	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	u->late_tail = &u->late;
+	err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
+	/* Before 6.1 these flags are unknown. */
+	if (err == -EINVAL)
+		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
+	if (err)
+		goto err_free;
+	u->wakeup = green_shared ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (green_shared && u->wakeup < 0) {
+		err = -errno;
+		goto err_ring;
+	}
+	err = green_files_init();
+	if (err)
+		goto err_wakeup;
+	green_rt.uring = u;
+	return 0;
+
+err_wakeup:
+	if (u->wakeup >= 0)
+		close(u->wakeup);
+err_ring:
+	io_uring_queue_exit(&u->ring);
+err_free:
+	free(u);
+	return err;
+}
+
+static struct io_uring_sqe *get_sqe(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	if (!sqe) {
+		io_uring_submit(&u->ring);
+		sqe = io_uring_get_sqe(&u->ring);
+	}
+	return sqe;
+}
+
+/* ---- operations ---------------------------------------------------------- */
+
+static void *at(const struct green_io *io)
+{
+	return (char *)io->mem[0] + io->done;
+}
+
+static void prepare(struct io_uring_sqe *sqe, const struct green_io *io)
+{
+	size_t left = io->len[0] - io->done;
+	int flags = (int)io->flags;
+
+	switch ((enum green_op)io->op) {
+	case OP_READ:
+		io_uring_prep_read(sqe, io->fd, at(io), left, io->off);
+		break;
+	case OP_WRITE:
+		io_uring_prep_write(sqe, io->fd, at(io), left, io->off);
+		break;
+	case OP_RECV:
+		io_uring_prep_recv(sqe, io->fd, at(io), left, flags);
+		break;
+	case OP_SEND:
+		io_uring_prep_send(sqe, io->fd, at(io), left, flags);
+		break;
+	case OP_ACCEPT:
+		io_uring_prep_accept(sqe, io->fd, (struct sockaddr *)io->mem[0],
+				     (socklen_t *)io->mem[1], flags);
+		break;
+	case OP_CONNECT:
+		io_uring_prep_connect(sqe, io->fd, (const struct sockaddr *)io->mem[0],
+				      io->len[0]);
+		break;
+	case OP_SHUTDOWN:
+		io_uring_prep_shutdown(sqe, io->fd, flags);
+		break;
+	case OP_OPENAT:
+		io_uring_prep_openat(sqe, io->dir, (const char *)io->mem[0], flags,
+				     io->mode);
+		break;
+	case OP_CLOSE:
+		io_uring_prep_close(sqe, io->fd);
+		break;
+	case OP_POLL:
+		io_uring_prep_poll_add(sqe, io->fd, io->flags);
+		break;
+	}
+}
+
+static bool may_wait(const struct green_io *io)
+{
+	return io->op == OP_OPENAT && !(io->flags & O_NONBLOCK);
+}
+
+/*
+ * An open that waits, for the other end of a FIFO, say, occupies one of a few
+ * threads of the kernel until it is over. There must be one for each, or the open
+ * that the others wait for never begins. Without IOSQE_ASYNC the kernel would first
+ * try as with O_NONBLOCK, which is another call where there is something to wait for.
+ */
+static void let_wait(struct green_uring *u, struct io_uring_sqe *sqe)
+{
+	unsigned int max[2] = { 0 };
+
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	if (u->opens <= u->max_opens)
+		return;
+	u->max_opens = 2 * u->opens;
+	max[0] = u->max_opens + 4 * (unsigned int)get_nprocs();
+	io_uring_register_iowq_max_workers(&u->ring, max);
+}
+
+static void submit(struct green_uring *u, struct io_uring_sqe *sqe, struct green *t)
+{
+	prepare(sqe, &t->io);
+	if (may_wait(&t->io))
+		let_wait(u, sqe);
+	io_uring_sqe_set_data(sqe, t);
+}
+
+/* If the queue is full and the kernel takes nothing from it, the call has to wait. */
+void green_uring_start(struct green *t)
+{
+	struct green_uring *u = green_rt.uring;
+	struct io_uring_sqe *sqe = u->late ? NULL : get_sqe(u);
+
+	t->io.in_flight = true;
+	u->in_flight++;
+	u->writes += t->io.op == OP_WRITE;
+	u->opens += may_wait(&t->io);
+	if (sqe) {
+		submit(u, sqe, t);
+		return;
+	}
+	t->next = NULL;
+	*u->late_tail = t;
+	u->late_tail = &t->next;
+}
+
+static void start_late(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe;
+	struct green *t;
+
+	while ((t = u->late)) {
+		sqe = get_sqe(u);
+		if (!sqe)
+			return;
+		u->late = t->next;
+		if (!u->late)
+			u->late_tail = &u->late;
+		submit(u, sqe, t);
+	}
+}
+
+/*
+ * @t is to wait no longer, and io.cancelled is set. Its timer, which rings no more
+ * for a deadline, brings us here again.
+ */
+void green_uring_cancel(struct green *t)
+{
+	struct green_uring *u = green_rt.uring;
+	unsigned int doublings = t->io.cancels < MAX_DOUBLINGS ? t->io.cancels++ : MAX_DOUBLINGS;
+	struct io_uring_sqe *sqe;
+
+	if (!t->io.in_flight) {
+		if (!t->io.anyway)
+			green_io_end(t, t->io.closed ? -ECANCELED : -ETIMEDOUT);
+		return;
+	}
+	green_timer_del(t);
+	green_timer_add(t, green_now_ns() + ((uint64_t)AGAIN_NS << doublings));
+	sqe = get_sqe(u);
+	if (!sqe)
+		return;
+	io_uring_prep_cancel(sqe, t, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	u->in_flight++;
+}
+
+/* ---- completions --------------------------------------------------------- */
+
+/* Nobody but us interrupts the kernel's threads, or cancels. */
+static bool was_interrupted(int res)
+{
+	return res == -EINTR || res == -ERESTARTSYS;
+}
+
+/*
+ * The kernel tries a write without waiting first, and where there is room for a part
+ * that is all it does. The system call waits until everything is written.
+ */
+static bool is_unfinished(const struct green_io *io, int res)
+{
+	return io->whole && res > 0 && io->done + (size_t)res < io->len[0];
+}
+
+static void complete(struct green *t, int res)
+{
+	struct green_io *io = &t->io;
+	bool again = is_unfinished(io, res);
+	long ret = res;
+
+	io->in_flight = false;
+	green_rt.uring->opens -= may_wait(io);
+	green_rt.uring->writes -= io->op == OP_WRITE;
+	if (was_interrupted(res))
+		again = io->op != OP_CONNECT && io->op != OP_CLOSE;
+	if (io->whole && res > 0)
+		ret = (long)(io->done += (size_t)res);
+	if (again && !io->cancelled) {
+		green_uring_start(t);
+		return;
+	}
+	/* At the end there is nobody to have it. */
+	if (green_rt.main_done && res >= 0 && (io->op == OP_ACCEPT || io->op == OP_OPENAT))
+		close(res);
+	if (io->cancelled && (was_interrupted(res) || res == -ECANCELED))
+		ret = io->closed ? -ECANCELED : -ETIMEDOUT;
+	if (ret < 0 && io->done)
+		ret = (long)io->done;
+	green_io_end(t, ret);
+}
+
+static void woken(struct green_uring *u)
+{
+	eventfd_t n;
+
+	eventfd_read(u->wakeup, &n);
+	u->watched = false;
+}
+
+static void reap(void)
+{
+	struct green_uring *u = green_rt.uring;
+	struct io_uring_cqe *cqe;
+	unsigned int head, nr = 0;
+
+	io_uring_for_each_cqe(&u->ring, head, cqe) {
+		struct green *t = io_uring_cqe_get_data(cqe);
+
+		nr++;
+		if (t == (void *)u) {
+			woken(u);
+			continue;
+		}
+		u->in_flight--;
+		if (t)
+			complete(t, cqe->res);
+	}
+	io_uring_cq_advance(&u->ring, nr);
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+/* Has the eventfd end the wait that follows. */
+static void watch(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe = u->watched ? NULL : get_sqe(u);
+
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, u->wakeup, POLLIN);
+	io_uring_sqe_set_data(sqe, u);
+	u->watched = true;
+}
+
+static void timespec_until(uint64_t until, struct __kernel_timespec *ts)
+{
+	uint64_t now = green_now_ns();
+	uint64_t ns = until > now ? until - now : 0;
+
+	ts->tv_sec = ns / 1000000000;
+	ts->tv_nsec = ns % 1000000000;
+}
+
+/* A worker alone submits and waits in one call. */
+static void wait_alone(struct green_uring *u, uint64_t until)
+{
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
+
+	if (!until) {
+		io_uring_submit_and_wait(&u->ring, 1);
+		return;
+	}
+	timespec_until(until, &ts);
+	io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+}
+
+static void wait_shared(struct green_uring *u, uint64_t until)
+{
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
+
+	watch(u);
+	io_uring_submit(&u->ring);
+	green_unlock();
+	if (until)
+		timespec_until(until, &ts);
+	io_uring_wait_cqes(&u->ring, &cqe, 1, until ? &ts : NULL, NULL);
+	green_lock();
+}
+
+bool green_uring_busy(void)
+{
+	return green_rt.uring->in_flight;
+}
+
+bool green_uring_writes(void)
+{
+	return green_rt.uring->writes;
+}
+
+void green_uring_flush(void)
+{
+	if (io_uring_sq_ready(&green_rt.uring->ring))
+		io_uring_submit(&green_rt.uring->ring);
+}
+
+void green_uring_kick(void)
+{
+	eventfd_write(green_rt.uring->wakeup, 1);
+}
+
+void green_uring_poll(bool wait, uint64_t until)
+{
+	struct green_uring *u = green_rt.uring;
+
+	if (!wait && !u->in_flight)
+		return;
+	start_late(u);
+	/*
+	 * What has come wakes the one that waits, and it must find that: taken away
+	 * before it looked, it would wait on.
+	 */
+	if (!wait && green_rt.poller) {
+		green_uring_flush();
+		return;
+	}
+	if (!wait)
+		io_uring_submit_and_get_events(&u->ring);
+	else if (green_shared)
+		wait_shared(u, until);
+	else
+		wait_alone(u, until);
+	reap();
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/*
+ * Threads were abandoned in the middle of their calls. Their buffers are the
+ * program's again when green_run() returns, and their ports free. What cannot be
+ * cancelled, like a read of a disk, is waited for. By now all of it belongs to this
+ * OS thread, or to such that have ended and of which the kernel has cancelled it.
+ */
+void green_uring_drain(void)
+{
+	struct green_uring *u = green_rt.uring;
+	struct green *t;
+
+	green_lock();
+	while (u->in_flight) {
+		for (t = green_rt.all; t; t = t->all_next) {
+			if (!t->io.busy || t->io.anyway)
+				continue;
+			t->io.cancelled = true;
+			green_uring_cancel(t);
+		}
+		green_uring_poll(true, green_now_ns() + AGAIN_NS * 10);
+	}
+	/* A completion may be there before the operation has let go of its file. */
+	io_uring_get_events(&u->ring);
+	green_unlock();
+}
+
+void green_uring_exit(void)
+{
+	struct green_uring *u = green_rt.uring;
+
+	io_uring_queue_exit(&u->ring);
+	if (u->wakeup >= 0)
+		close(u->wakeup);
+	free(u);
+	green_rt.uring = NULL;
+	green_files_exit();
+}
