@@ -415,8 +415,19 @@ uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE)
 /*
  * Each parks the caller until the kernel has done it, and returns what the
  * system call of that name returns, or -errno; -ETIMEDOUT at the caller's
- * deadline. Memory that an operation uses must stay until the call returns; a
- * stack that holds it does not move meanwhile (GREEN_NOMOVE_IO).
+ * deadline; -ECANCELED if another thread closed the descriptor meanwhile, by
+ * green_close(). What was read or written by then is returned instead. Memory that
+ * an operation uses must stay until the call returns; a stack that holds it does not
+ * move meanwhile (GREEN_NOMOVE_IO).
+ *
+ * They wait with O_NONBLOCK, too; MSG_DONTWAIT is heeded. A peer that is gone is
+ * -EPIPE, without SIGPIPE: while green_run() runs libgreen handles that signal,
+ * unless it is ignored, and passes on what comes from elsewhere. Reads and writes at
+ * the position of one file take turns among green threads; with other OS threads or
+ * processes that use it at the same time io_uring does not.
+ *
+ * When green_run() returns, no operation is in flight: what threads that are left
+ * had begun is cancelled, and what cannot be, like a read of a disk, is waited for.
  */
 ssize_t green_read(int fd, void *buf GREEN_NOESCAPE, size_t len);
 ssize_t green_write(int fd, const void *buf GREEN_NOESCAPE, size_t len);
@@ -428,7 +439,18 @@ int green_accept(int fd, struct sockaddr *addr GREEN_NOESCAPE,
 int green_connect(int fd, const struct sockaddr *addr GREEN_NOESCAPE,
 		  socklen_t len);
 int green_shutdown(int fd, int how);
+/** green_openat() - with O_NONBLOCK, which regular files ignore, it is faster. */
 int green_openat(int dir, const char *path GREEN_NOESCAPE, int flags, mode_t mode);
+/**
+ * green_close() - close a descriptor
+ *
+ * Calls of other green threads that use @fd end first, with -ECANCELED; that of
+ * another descriptor for the same file goes on. Neither the caller's deadline
+ * nor its cancellation ends the call. A descriptor that close(2) closes stays in use
+ * until those calls end.
+ *
+ * Returns 0; -EBADF, also while another thread closes it; or what close(2) returns.
+ */
 int green_close(int fd);
 /** green_poll() - wait for poll(2) @events on @fd; returns the events. */
 int green_poll(int fd, unsigned int events);

@@ -604,8 +604,6 @@ void green_uring_drain(void);
 /* Submit, then reap; waits until @until (0: for ever) if @wait. */
 void green_uring_poll(bool wait, uint64_t until);
 bool green_uring_busy(void);
-/* Is anything in flight that raises SIGPIPE if its peer is gone? */
-bool green_uring_writes(void);
 void green_uring_flush(void);
 void green_uring_kick(void);
 /* Have the kernel do the call of @t, which is parked. */

@@ -17,7 +17,10 @@
 
 static struct sigaction old_action;
 
-/* Has the code that was interrupted just made a system call that said EPIPE? */
+/*
+ * Has the code that was interrupted just made a system call that said EPIPE? The
+ * ring's own does not, and what it does later comes at any other moment.
+ */
 static bool said_epipe(const ucontext_t *context)
 {
 	const greg_t *regs = context->uc_mcontext.gregs;
@@ -28,8 +31,8 @@ static bool said_epipe(const ucontext_t *context)
 
 static bool is_the_rings(const siginfo_t *si, const ucontext_t *context)
 {
-	return green_worker && green_uring_writes() && si->si_code == SI_USER &&
-	       si->si_pid == getpid() && !said_epipe(context);
+	return green_worker && si->si_code == SI_USER && si->si_pid == getpid() &&
+	       !said_epipe(context);
 }
 
 static void on_sigpipe(int sig, siginfo_t *si, void *context)

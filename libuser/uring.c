@@ -41,7 +41,6 @@ struct green_uring {
 	unsigned long in_flight;	/* CQEs to come, cancellations included */
 	unsigned int opens;		/* of them, opens, which may wait in the kernel */
 	unsigned int max_opens;		/* for so many it has threads */
-	unsigned int writes;		/* of them, that may raise SIGPIPE */
 	struct green *late, **late_tail; /* of them, that are not in the queue yet */
 	int wakeup;			/* an eventfd, if there are more workers */
 	bool watched;			/* a poll of it is in flight */
@@ -182,7 +181,6 @@ void green_uring_start(struct green *t)
 
 	t->io.in_flight = true;
 	u->in_flight++;
-	u->writes += t->io.op == OP_WRITE;
 	u->opens += may_wait(&t->io);
 	if (sqe) {
 		submit(u, sqe, t);
@@ -259,7 +257,6 @@ static void complete(struct green *t, int res)
 
 	io->in_flight = false;
 	green_rt.uring->opens -= may_wait(io);
-	green_rt.uring->writes -= io->op == OP_WRITE;
 	if (was_interrupted(res))
 		again = io->op != OP_CONNECT && io->op != OP_CLOSE;
 	if (io->whole && res > 0)
@@ -361,11 +358,6 @@ static void wait_shared(struct green_uring *u, uint64_t until)
 bool green_uring_busy(void)
 {
 	return green_rt.uring->in_flight;
-}
-
-bool green_uring_writes(void)
-{
-	return green_rt.uring->writes;
 }
 
 void green_uring_flush(void)

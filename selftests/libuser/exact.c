@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The I/O calls do what the system calls of their names do, where io_uring's
+ * operations would not. With one worker, and with two.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <green.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define MUST(c) do { if (!(c)) return __LINE__; } while (0)
+
+#define MS 1000000ull
+#define LONG (20000 * MS)		/* it would hang */
+
+FIXTURE(exact)
+{
+	struct green_options opt;
+	char dir[32];
+};
+
+FIXTURE_VARIANT(exact)
+{
+	unsigned int workers;
+};
+
+FIXTURE_VARIANT_ADD(exact, one_worker) { .workers = 1 };
+FIXTURE_VARIANT_ADD(exact, two_workers) { .workers = 2 };
+
+FIXTURE_SETUP(exact)
+{
+	self->opt.workers = variant->workers;
+	strcpy(self->dir, "/tmp/green-exact-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+}
+
+FIXTURE_TEARDOWN(exact)
+{
+	EXPECT_EQ(0, rmdir(self->dir));
+}
+
+static void in(char *path, const char *dir, const char *name, long nr)
+{
+	sprintf(path, "%s/%s%ld", dir, name, nr);
+}
+
+/* ---- lengths and offsets ------------------------------------------------- */
+
+static int lengths(void *arg)
+{
+	size_t gib = 1UL << 30;
+	char *mem = mmap(NULL, 5 * gib, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int s[2];
+
+	MUST(mem != MAP_FAILED);
+	MUST(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	green_deadline(green_now_ns() + LONG);
+	MUST(write(s[1], "hello", 5) == 5);
+	MUST(green_recv(s[0], mem, 4 * gib, MSG_PEEK) == 5);
+	MUST(green_recv(s[0], mem, 3 * gib, MSG_PEEK) == 5);
+	MUST(green_read(s[0], mem, 4 * gib) == 5);
+	/* It waits for room, and what was sent by then is the result. */
+	green_deadline(green_now_ns() + 100 * MS);
+	MUST(green_send(s[0], mem, 4 * gib, 0) > 0);
+	green_deadline(0);
+	close(s[0]);
+	close(s[1]);
+	return munmap(mem, 5 * gib);
+}
+
+TEST_F(exact, lengths_beyond_four_gib)
+{
+	EXPECT_EQ(0, green_run(&self->opt, lengths, NULL));
+}
+
+static int offsets(void *arg)
+{
+	int fd = memfd_create("offsets", 0), p[2];
+	char c = 0;
+
+	MUST(fd >= 0 && !pipe(p));
+	MUST(write(fd, "abcd", 4) == 4 && write(p[1], "p", 1) == 1);
+	MUST(lseek(fd, 2, SEEK_SET) == 2);
+	MUST(green_pread(fd, &c, 1, -1) == -EINVAL);
+	MUST(green_pread(fd, &c, 1, INT64_MIN) == -EINVAL);
+	MUST(lseek(fd, 0, SEEK_CUR) == 2);
+	MUST(green_pread(fd, &c, 1, 1) == 1 && c == 'b');
+	errno = 0;
+	MUST(green_pread(p[0], &c, 1, 0) == -ESPIPE);
+	MUST(green_pread(12345, &c, 1, 0) == -EBADF);
+	MUST(errno == 0);
+	MUST(green_read(p[0], &c, 1) == 1 && c == 'p');
+	close(fd);
+	close(p[0]);
+	close(p[1]);
+	return 0;
+}
+
+TEST_F(exact, offsets_are_checked)
+{
+	EXPECT_EQ(0, green_run(&self->opt, offsets, NULL));
+}
+
+/* ---- the position -------------------------------------------------------- */
+
+#define BLOCKS 1024
+#define BLOCK 4096
+
+static int shared_fd[2];
+static int seen[BLOCKS];
+
+static void reads_blocks(void *arg)
+{
+	long *block = aligned_alloc(BLOCK, BLOCK);
+
+	while (green_read(*(int *)arg, block, BLOCK) == BLOCK)
+		__atomic_fetch_add(&seen[*block], 1, __ATOMIC_RELAXED);
+	free(block);
+}
+
+/* Half of them by another descriptor of the same open file. */
+static int blocks(void *arg)
+{
+	green_t *t[32];
+	int i;
+
+	for (i = 0; i < 32; i++)
+		MUST(t[i] = green_go(reads_blocks, &shared_fd[i % 2]));
+	for (i = 0; i < 32; i++)
+		MUST(!green_join(t[i]));
+	return 0;
+}
+
+TEST_F(exact, each_block_is_read_once)
+{
+	long block[BLOCK / sizeof(long)] = { 0 };
+	char path[64];
+	int fd, i, wrong = 0;
+
+	in(path, self->dir, "file", 0);
+	fd = open(path, O_CREAT | O_RDWR, 0600);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < BLOCKS; i++) {
+		block[0] = i;
+		ASSERT_EQ(BLOCK, write(fd, block, BLOCK));
+	}
+	/* Not from memory, where each read would be over at once. */
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	lseek(fd, 0, SEEK_SET);
+	shared_fd[0] = fd;
+	shared_fd[1] = dup(fd);
+	memset(seen, 0, sizeof(seen));
+	EXPECT_EQ(0, green_run(&self->opt, blocks, NULL));
+	for (i = 0; i < BLOCKS; i++)
+		wrong += seen[i] != 1;
+	EXPECT_EQ(0, wrong);
+	close(shared_fd[0]);
+	close(shared_fd[1]);
+	unlink(path);
+}
+
+/* ---- opening a FIFO ------------------------------------------------------ */
+
+#define FIFOS 40
+
+struct fifo {
+	char path[64];
+	int flags;
+	int fd;
+};
+
+static void opens(void *arg)
+{
+	struct fifo *f = arg;
+
+	f->fd = green_openat(AT_FDCWD, f->path, f->flags, 0);
+}
+
+static int opens_fifos(void *arg)
+{
+	struct fifo *f = arg;
+	green_t *t[2 * FIFOS];
+	int i;
+
+	/* More than the kernel has threads for by itself. */
+	for (i = 0; i < FIFOS; i++)
+		MUST(t[i] = green_go(opens, &f[i]));
+	green_sleep_ns(20 * MS);
+	for (i = 0; i < FIFOS; i++)
+		MUST(f[i].fd == -1);
+	for (i = FIFOS; i < 2 * FIFOS; i++)
+		MUST(t[i] = green_go(opens, &f[i]));
+	green_deadline(green_now_ns() + LONG);
+	for (i = 0; i < 2 * FIFOS; i++)
+		MUST(!green_join(t[i]) && f[i].fd >= 0);
+	for (i = 0; i < FIFOS; i++) {
+		int from = f[i].flags == O_RDONLY ? i : i + FIFOS;
+		int to = f[i].flags == O_RDONLY ? i + FIFOS : i;
+		char c;
+
+		MUST(green_write(f[to].fd, "x", 1) == 1);
+		MUST(green_read(f[from].fd, &c, 1) == 1);
+		MUST(!green_close(f[from].fd));
+		MUST(green_write(f[to].fd, "x", 1) == -EPIPE);
+		MUST(!green_close(f[to].fd));
+	}
+	MUST(green_openat(AT_FDCWD, f[0].path, O_WRONLY | O_NONBLOCK, 0) == -ENXIO);
+	green_deadline(green_now_ns() + 10 * MS);
+	MUST(green_openat(AT_FDCWD, f[0].path, O_WRONLY, 0) == -ETIMEDOUT);
+	return 0;
+}
+
+TEST_F(exact, an_open_of_a_fifo_waits)
+{
+	static struct fifo f[2 * FIFOS];
+	int i;
+
+	for (i = 0; i < FIFOS; i++) {
+		in(f[i].path, self->dir, "fifo", i);
+		f[i + FIFOS] = f[i];
+		f[i].flags = i % 2 ? O_RDONLY : O_WRONLY;
+		f[i + FIFOS].flags = i % 2 ? O_WRONLY : O_RDONLY;
+		f[i].fd = f[i + FIFOS].fd = -1;
+		ASSERT_EQ(0, mkfifo(f[i].path, 0600));
+	}
+	EXPECT_EQ(0, green_run(&self->opt, opens_fifos, f));
+	for (i = 0; i < FIFOS; i++)
+		unlink(f[i].path);
+}
+
+/* ---- writes -------------------------------------------------------------- */
+
+#define MUCH (1 << 20)
+
+struct way {
+	int from, to;
+	size_t got;
+};
+
+static void drains(void *arg)
+{
+	struct way *w = arg;
+	char *buf = malloc(5000);
+	ssize_t n;
+
+	while ((n = green_read(w->from, buf, 5000)) > 0)
+		w->got += n;
+	free(buf);
+}
+
+static int writes_much(void *arg)
+{
+	static char much[MUCH];
+	struct way w[2] = { 0 };
+	green_t *t[2];
+	int fd[2], i;
+
+	MUST(!pipe(fd));
+	w[0] = (struct way){ fd[0], fd[1], 0 };
+	MUST(!socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	w[1] = (struct way){ fd[0], fd[1], 0 };
+	for (i = 0; i < 2; i++)
+		MUST(t[i] = green_go(drains, &w[i]));
+	green_deadline(green_now_ns() + LONG);
+	MUST(green_write(w[0].to, much, MUCH) == MUCH);
+	MUST(green_write(w[1].to, much, MUCH) == MUCH);
+	MUST(green_send(w[1].to, much, MUCH, 0) == MUCH);
+	for (i = 0; i < 2; i++) {
+		MUST(!green_close(w[i].to));
+		MUST(!green_join(t[i]));
+		MUST(w[i].got == MUCH * (i + 1UL));
+		MUST(!green_close(w[i].from));
+	}
+	/* Nobody reads: what was written by the deadline. */
+	MUST(!pipe(fd));
+	green_deadline(green_now_ns() + 50 * MS);
+	MUST(green_write(fd[1], much, MUCH) == fcntl(fd[1], F_GETPIPE_SZ));
+	green_deadline(0);
+	MUST(!green_close(fd[0]) && !green_close(fd[1]));
+	return 0;
+}
+
+TEST_F(exact, a_write_writes_all)
+{
+	EXPECT_EQ(0, green_run(&self->opt, writes_much, NULL));
+}
+
+static int signals;
+
+static void counts(int sig)
+{
+	signals++;
+}
+
+static void closes_later(void *arg)
+{
+	green_sleep_ns(10 * MS);
+	close(*(int *)arg);
+}
+
+static int writes_to_nobody(void *arg)
+{
+	static char much[MUCH];
+	int fd[2], i;
+
+	for (i = 0; i < 3; i++) {
+		MUST(!socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+		close(fd[1]);
+		MUST((i ? green_send(fd[0], "x", 1, 0) : green_write(fd[0], "x", 1)) == -EPIPE);
+		close(fd[0]);
+	}
+	MUST(!pipe(fd));
+	close(fd[0]);
+	for (i = 0; i < 3; i++)
+		MUST(green_write(fd[1], "x", 1) == -EPIPE);
+	close(fd[1]);
+	/* It goes away while the write waits: part of that was done. */
+	MUST(!pipe(fd));
+	green_detach(green_go(closes_later, &fd[0]));
+	MUST(green_write(fd[1], much, MUCH) > 0);
+	MUST(green_write(fd[1], much, MUCH) == -EPIPE);
+	/* A system call of the program's own is none of our business. */
+	if (arg)
+		MUST(write(fd[1], "x", 1) == -1 && errno == EPIPE);
+	close(fd[1]);
+	return 0;
+}
+
+TEST_F(exact, no_sigpipe_but_the_programs_own)
+{
+	struct sigaction sa;
+
+	signals = 0;
+	signal(SIGPIPE, counts);
+	EXPECT_EQ(0, green_run(&self->opt, writes_to_nobody, NULL));
+	EXPECT_EQ(0, signals);
+	EXPECT_EQ(0, green_run(&self->opt, writes_to_nobody, "own"));
+	EXPECT_EQ(1, signals);
+	sigaction(SIGPIPE, NULL, &sa);
+	EXPECT_TRUE(sa.sa_handler == counts);
+}
+
+static int killed(struct green_options *opt, void *arg)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(green_run(opt, writes_to_nobody, arg) ? 1 : 0);
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+TEST_F(exact, nor_does_it_kill)
+{
+	signal(SIGPIPE, SIG_DFL);
+	EXPECT_EQ(0, killed(&self->opt, NULL));
+	EXPECT_EQ(SIGPIPE, killed(&self->opt, "own"));
+	signal(SIGPIPE, SIG_IGN);
+	EXPECT_EQ(0, killed(&self->opt, "own"));
+}
+
+/* ---- close --------------------------------------------------------------- */
+
+struct waiter {
+	int (*call)(int fd);
+	int fd;
+	int ret;
+};
+
+static int accepts(int fd)
+{
+	return green_accept(fd, NULL, NULL, 0);
+}
+
+static int receives(int fd)
+{
+	char c;
+
+	return green_recv(fd, &c, 1, 0);
+}
+
+static int reads(int fd)
+{
+	char c;
+
+	return green_read(fd, &c, 1);
+}
+
+static int polls(int fd)
+{
+	return green_poll(fd, POLLIN);
+}
+
+static void waits(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->ret = w->call(w->fd);
+}
+
+static int listens(struct sockaddr_in *addr)
+{
+	socklen_t len = sizeof(*addr);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (void *)addr, len) || listen(fd, 64) || getsockname(fd, (void *)addr, &len))
+		return -1;
+	return fd;
+}
+
+static int closes_all(void *arg)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int l = listens(&addr), s[2], p[2], d, i, n = 0;
+	struct waiter w[10];
+	green_t *t[10];
+
+	MUST(l >= 0 && !socketpair(AF_UNIX, SOCK_STREAM, 0, s) && !pipe(p));
+	MUST((d = dup(p[0])) >= 0);
+	w[n++] = (struct waiter){ accepts, l, 1 };
+	w[n++] = (struct waiter){ accepts, l, 1 };
+	w[n++] = (struct waiter){ polls, l, 1 };
+	w[n++] = (struct waiter){ receives, s[0], 1 };
+	w[n++] = (struct waiter){ reads, s[0], 1 };
+	w[n++] = (struct waiter){ reads, p[0], 1 };
+	w[n++] = (struct waiter){ reads, p[0], 1 };
+	w[n++] = (struct waiter){ polls, p[0], 1 };
+	w[n++] = (struct waiter){ reads, d, 1 };
+	for (i = 0; i < n; i++)
+		MUST(t[i] = green_go(waits, &w[i]));
+	green_sleep_ns(10 * MS);
+	MUST(!green_close(l) && !green_close(s[0]) && !green_close(p[0]));
+	/* They ended before the close did. */
+	green_deadline(green_now_ns() + LONG);
+	for (i = 0; i < n - 1; i++) {
+		MUST(!green_join(t[i]));
+		MUST(w[i].ret == -ECANCELED);
+	}
+	MUST(green_close(l) == -EBADF);
+	/* The port is free, and nobody answers there. */
+	l = socket(AF_INET, SOCK_STREAM, 0);
+	MUST(green_connect(l, (void *)&addr, sizeof(addr)) == -ECONNREFUSED);
+	close(l);
+	l = listens(&addr);
+	MUST(l >= 0);
+	/* Another descriptor of the same file is not closed. */
+	MUST(green_write(p[1], "x", 1) == 1);
+	MUST(!green_join(t[n - 1]) && w[n - 1].ret == 1);
+	close(l);
+	close(d);
+	close(p[1]);
+	close(s[1]);
+	return 0;
+}
+
+TEST_F(exact, close_ends_those_who_wait)
+{
+	EXPECT_EQ(0, green_run(&self->opt, closes_all, NULL));
+}
+
+/* ---- deadlines and cancellations ----------------------------------------- */
+
+#define READERS 8
+
+static int slow_fd, got, late, wrong;
+
+/* Until it is cancelled. */
+static void reads_with_deadlines(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg;
+	char *c = malloc(1);
+
+	GREEN_SCOPE;
+	green_defer(free, c);
+	for (;;) {
+		uint64_t at = green_now_ns() + 50000 + rand_r(&seed) % 100000;
+		ssize_t n;
+
+		green_deadline(at);
+		n = green_read(slow_fd, c, 1);
+		late += green_now_ns() > at + LONG / 2;
+		if (n == 1)
+			got++;
+		else
+			wrong += n != -ETIMEDOUT;
+	}
+}
+
+static void reads_until_cancelled(void *arg)
+{
+	char *c = malloc(1);
+
+	GREEN_SCOPE;
+	green_defer(free, c);
+	while (green_read(slow_fd, c, 1) == 1)
+		got++;
+	wrong++;
+}
+
+static int cancels(void *arg)
+{
+	int to = *(int *)arg, sent = 0, left = 0, i;
+	green_t *t[READERS];
+	char c;
+
+	slow_fd = ((int *)arg)[1];
+	got = late = wrong = 0;
+
+	for (i = 0; i < READERS; i++)
+		MUST(t[i] = green_go(reads_with_deadlines, (void *)(long)i));
+	for (i = 0; i < 100; i++) {
+		green_t *u = green_go(reads_until_cancelled, NULL);
+
+		if (i % 3)
+			green_yield();
+		MUST(write(to, "x", 1) == 1);
+		sent++;
+		if (i % 2)
+			green_yield();
+		MUST(!green_cancel(u));
+		green_deadline(green_now_ns() + LONG);
+		MUST(green_join(u) == -ECANCELED);
+		green_deadline(0);
+	}
+	for (i = 0; i < READERS; i++)
+		MUST(!green_cancel(t[i]));
+	green_deadline(green_now_ns() + LONG);
+	for (i = 0; i < READERS; i++)
+		MUST(green_join(t[i]) == -ECANCELED);
+	/* No byte was read for a call that said it had not. */
+	fcntl(slow_fd, F_SETFL, O_NONBLOCK);
+	while (read(slow_fd, &c, 1) == 1)
+		left++;
+	MUST(!late && !wrong && sent == got + left);
+	return 0;
+}
+
+TEST_F(exact, reads_of_a_pipe_end_in_time)
+{
+	int fd[2];
+
+	ASSERT_EQ(0, pipe(fd));
+	EXPECT_EQ(0, green_run(&self->opt, cancels, (int[]){ fd[1], fd[0] }));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+TEST_F(exact, reads_of_a_terminal_end_in_time)
+{
+	struct termios tio;
+	int fd[2];
+
+	if (openpty(&fd[0], &fd[1], NULL, NULL, NULL))
+		SKIP(return, "no terminals");
+	tcgetattr(fd[1], &tio);
+	cfmakeraw(&tio);
+	tcsetattr(fd[1], TCSANOW, &tio);
+	EXPECT_EQ(0, green_run(&self->opt, cancels, fd));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* ---- the end of the run -------------------------------------------------- */
+
+#define LEFT 64
+
+struct left {
+	int fd;
+	char *buf;
+	size_t len;
+};
+
+static void reads_and_is_left(void *arg)
+{
+	struct left *l = arg;
+
+	green_read(l->fd, l->buf, l->len);
+	abort();
+}
+
+static int port_left;
+
+static void accepts_and_is_left(void *arg)
+{
+	green_accept(port_left, NULL, NULL, 0);
+	abort();
+}
+
+static int leaves(void *arg)
+{
+	struct left *l = arg;
+	int i;
+
+	for (i = 0; i < LEFT; i++)
+		green_detach(green_go(reads_and_is_left, &l[i]));
+	green_detach(green_go(accepts_and_is_left, NULL));
+	green_sleep_ns(5 * MS);
+	return 0;
+}
+
+/* Its memory, its bytes and its ports are the program's again. */
+TEST_F(exact, nothing_is_in_flight_afterwards)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct left l[LEFT];
+	char buf[LEFT], c;
+	int fd[2], i, round, wrong = 0;
+
+	for (round = 0; round < 20 && !wrong; round++) {
+		ASSERT_EQ(0, pipe(fd));
+		port_left = listens(&addr);
+		ASSERT_LE(0, port_left);
+		memset(buf, 'm', LEFT);
+		for (i = 0; i < LEFT; i++)
+			l[i] = (struct left){ fd[0], &buf[i], 1 };
+		ASSERT_EQ(0, green_run(&self->opt, leaves, l));
+		close(port_left);
+		/* The same port at once: nobody else has it. */
+		i = listens(&addr);
+		ASSERT_LE(0, i);
+		close(i);
+		ASSERT_EQ(1, write(fd[1], "k", 1));
+		usleep(2000);
+		for (i = 0; i < LEFT; i++)
+			wrong += buf[i] != 'm';
+		fcntl(fd[0], F_SETFL, O_NONBLOCK);
+		wrong += read(fd[0], &c, 1) != 1;
+		EXPECT_EQ(0, wrong);
+		close(fd[0]);
+		close(fd[1]);
+	}
+}
+
+TEST_HARNESS_MAIN
