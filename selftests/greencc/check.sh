@@ -48,3 +48,60 @@ case_of address_over_a_jump refused '	leaq	-8(%rbp), %rbx
 .Lthere:'
 case_of changed_frame_pointer refused '	movq	%rax, %rbp'
 case_of thread_pointer refused '	movq	%fs:0, %rbx'
+# What it does not know is no reason to believe that all is well.
+case_of unknown_instruction refused '	xlatb'
+case_of unknown_form_of_a_known_one refused '	push2	%rcx, %rdx'
+case_of unknown_register refused '	movq	%r16, %rax'
+case_of unknown_prefix refused '	{nf}	addq	%rcx, %rdx'
+case_of unknown_directive refused '	.byte	144'
+case_of unknown_label refused '	jne	.Lnowhere'
+case_of call_by_a_similar_name refused '	leaq	-8(%rbp), %rbx
+	callq	green_escape_to_nowhere
+	xorl	%ebx, %ebx'
+case_of registers_not_named refused '	leaq	-8(%rbp), %rbx
+	lock		cmpxchg16b	(%rdi)
+	xorl	%ebx, %ebx'
+case_of two_results refused '	leaq	-8(%rbp), %rdx
+	mulxq	%rcx, %rbx, %rax'
+case_of known_ones fine '	rep;movsq	(%rsi), %es:(%rdi)
+	rep		stosl	%eax, %es:(%rdi)
+	lock		xaddq	%rcx, (%rdi)
+	vpaddd	(%rax,%rcx), %zmm17, %zmm31 {%k1} {z}
+	vcvttss2usi	{sae}, %xmm0, %rcx
+	cvttsd2si	-16(%rbp), %rcx
+	kmovq	%k3, %rcx
+	fldt	16(%rbp)
+	fucompi	%st(1), %st
+	fstp	%st(0)
+	setnp	%cl
+	cmovbel	%ecx, %edx
+	movzbl	%ah, %ecx
+	movslq	%ecx, %rcx
+	shldq	$3, %rcx, %rdx
+	pushq	$5
+	popq	%rcx
+	.cfi_escape 0x2e, 0x10
+	.p2align	4'
+case_of push_behind_a_call refused '	callq	green_test_move
+	pushq	$5'
+case_of constant_by_push fine '	callq	green_escape
+	pushq	$5
+	popq	%rcx'
+case_of assembly_that_takes_the_stack_pointer refused '	#APP
+	movq	%rsp, %rcx
+	#NO_APP'
+case_of assembly_that_takes_the_frame_pointer refused '	#APP
+	pushq	%rbp
+	#NO_APP'
+case_of assembly_that_compares_it fine '	#APP
+	cmpq	%rsp, %rcx
+	#NO_APP'
+case_of assembly_of_any_other_kind fine '	#APP
+	xlatb
+	.byte	144
+	#NO_APP'
+
+printf '%s\n' 'void green_test_move(void); unsigned f(void)' \
+	'{ unsigned lo; lo = __builtin_ia32_rdpru(1); green_test_move(); return lo; }' >b.c
+"$1" -O2 -mrdpru --explain b.c >said
+grep -q 'b.c:2: f: .*: unknown instruction: rdpru' said && echo ok reason_is_told || echo not ok reason_is_told

@@ -12,37 +12,14 @@
  * another one of the system's.
  */
 #include "greenmap.h"
+#include "insn.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum reg {
-	RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI,
-	R8, R9, R10, R11, R12, R13, R14, R15,
-	NR_REGS,
-	RIP, VECTOR, NO_REG,
-};
 
 #define BIT(r)		(1u << (r))
 #define FRAME_REGS	(BIT(RSP) | BIT(RBP))
 #define CALLEE_SAVED	(BIT(RBX) | BIT(R12) | BIT(R13) | BIT(R14) | BIT(R15))
-
-enum operand_type { OP_REG, OP_MEM, OP_OTHER };
-
-struct operand {
-	enum operand_type type;
-	enum reg reg;		/* or the base of memory */
-	enum reg index;
-	unsigned int bytes;	/* of a register */
-};
-
-struct insn {
-	char name[24];
-	struct operand op[5];
-	unsigned int nr;
-	const char *text;	/* of the operands */
-};
 
 struct checker {
 	struct module *m;
@@ -53,120 +30,6 @@ struct checker {
 	size_t nr_work;
 	bool *queued;
 };
-
-/* -- parsing -------------------------------------------------------------- */
-
-static enum reg parse_reg(const char *s, size_t n, unsigned int *bytes)
-{
-	static const char *const names[4][8] = {
-		{ "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi" },
-		{ "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi" },
-		{ "ax", "cx", "dx", "bx", "sp", "bp", "si", "di" },
-		{ "al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil" },
-	};
-	static const char *const high[] = { "ah", "ch", "dh", "bh" };
-
-	for (unsigned int w = 0; w < 4; w++)
-		for (unsigned int r = 0; r < 8; r++)
-			if (strlen(names[w][r]) == n && !strncmp(s, names[w][r], n)) {
-				*bytes = 8 >> w;
-				return r;
-			}
-	for (unsigned int r = 0; r < 4; r++)
-		if (n == 2 && !strncmp(s, high[r], n)) {
-			*bytes = 1;
-			return r;
-		}
-	if (n >= 2 && s[0] == 'r' && isdigit((unsigned char)s[1])) {
-		char *end;
-		unsigned long r = strtoul(s + 1, &end, 10);
-
-		*bytes = *end == 'd' ? 4 : *end == 'w' ? 2 : *end == 'b' ? 1 : 8;
-		return r < NR_REGS ? (enum reg)r : VECTOR;
-	}
-	*bytes = 8;
-	return n == 3 && !strncmp(s, "rip", 3) ? RIP : VECTOR;
-}
-
-static enum reg reg_at(const char *s, unsigned int *bytes)
-{
-	return parse_reg(s + 1, strcspn(s + 1, "),{} \t"), bytes);
-}
-
-static struct operand parse_operand(const char *s)
-{
-	struct operand o = { .type = OP_OTHER, .reg = NO_REG, .index = NO_REG };
-	const char *p = strchr(s, '(');
-	unsigned int bytes;
-
-	if (*s == '*')
-		s++;
-	if (*s == '$')
-		return o;
-	if (*s == '%' && !strchr(s, ':')) {
-		o.type = OP_REG;
-		o.reg = reg_at(s, &o.bytes);
-		return o;
-	}
-	o.type = OP_MEM;
-	if (!p)
-		return o;
-	if (p[1] == '%')
-		o.reg = reg_at(p + 1, &bytes);
-	p = strchr(p, ',');
-	if (p && (p = strchr(p, '%')))
-		o.index = reg_at(p, &bytes);
-	return o;
-}
-
-static const char *skip_prefixes(const char *s)
-{
-	static const char *const prefixes[] = {
-		"lock", "rep", "repe", "repz", "repne", "repnz", "notrack", "data16",
-		"bnd", "cs", "ds", "es", "fs", "gs", "ss",
-	};
-
-	for (;;) {
-		size_t n = strcspn(s, " \t"), i;
-
-		for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-			if (strlen(prefixes[i]) == n && !strncmp(s, prefixes[i], n))
-				break;
-		if (i == sizeof(prefixes) / sizeof(prefixes[0]) || !s[n])
-			return s;
-		s += n + strspn(s + n, " \t");
-	}
-}
-
-static void parse_insn(const char *s, struct insn *in)
-{
-	char buf[256];
-	size_t n, depth = 0;
-	char *p, *start;
-
-	memset(in, 0, sizeof(*in));
-	s = skip_prefixes(s);
-	n = strcspn(s, " \t");
-	snprintf(in->name, sizeof(in->name), "%.*s", (int)n, s);
-	in->text = s + n + strspn(s + n, " \t");
-	snprintf(buf, sizeof(buf), "%s", in->text);
-	for (p = start = buf; *start; p++) {
-		depth += *p == '(';
-		depth -= *p == ')';
-		if ((*p != ',' || depth) && *p)
-			continue;
-		if (in->nr < 5) {
-			bool last = !*p;
-
-			*p = '\0';
-			in->op[in->nr++] = parse_operand(start);
-			if (last)
-				return;
-		}
-		start = p + 1 + strspn(p + 1, " \t");
-		p = start - 1;
-	}
-}
 
 static bool is_label(const char *s)
 {
@@ -242,6 +105,33 @@ static bool lea_of_frame(const struct operand *m, uint16_t state)
 	return (bit_of(m->reg) | bit_of(m->index)) & (state | FRAME_REGS);
 }
 
+/* The barrier: no safepoint, and it leaves the registers as they are. */
+static bool is_barrier(const char *callee)
+{
+	static const char *const names[] = {
+		"green_escape", "green_escape_to", "green_escape_copy",
+		"green_escape_copy_to", "green_escape_lend", "green_escape_end",
+	};
+	size_t n;
+
+	callee += *callee == '*';
+	n = strcspn(callee, "@( ");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == n && !strncmp(callee, names[i], n))
+			return true;
+	return false;
+}
+
+/* What it names is not all: registers that it reads or writes besides. */
+static bool transfer_unnamed(const struct insn *in, uint16_t state)
+{
+	if (starts(in->name, "cmpxchg8b") || starts(in->name, "cmpxchg16b"))
+		return !(state & (BIT(RBX) | BIT(RCX)));
+	if (starts(in->name, "mulx"))
+		return !(state & BIT(RDX)) && !any_source_holds(in, state);
+	return true;
+}
+
 /* Returns false if the instruction puts an address where no map sees it. */
 static bool transfer(const struct insn *in, uint16_t *state)
 {
@@ -249,8 +139,7 @@ static bool transfer(const struct insn *in, uint16_t *state)
 	const char *n = in->name;
 
 	if (starts(n, "call")) {
-		/* No safepoint, and it leaves the registers as they are. */
-		if (starts(in->text + (in->text[0] == '*'), "green_escape"))
+		if (is_barrier(in->text))
 			return true;
 		if (*state & CALLEE_SAVED)
 			return false;
@@ -259,6 +148,8 @@ static bool transfer(const struct insn *in, uint16_t *state)
 	}
 	if (!d || writes_nothing(n) || n[0] == 'j')
 		return true;
+	if (!transfer_unnamed(in, *state))
+		return false;
 	if (starts(n, "push"))
 		return d->type != OP_REG || d->reg == RBP || !holds(d, *state);
 	if (d->type == OP_REG && d->reg == RBP && !allowed_frame_write(in))
@@ -304,11 +195,37 @@ static bool transfer(const struct insn *in, uint16_t *state)
 	return true;
 }
 
-/* What inline assembly leaves: the pass's launder blocks give clean values. */
-static void transfer_app(const struct insn *in, uint16_t *state)
+/* Is it "%rsp" and its like, not as the base of an address? */
+static bool names_frame_register(const char *s)
 {
+	static const char *const names[] = { "rsp", "esp", "sp", "rbp", "ebp", "bp" };
+	size_t depth = 0, n;
+
+	for (; *s; s++) {
+		depth += *s == '(';
+		depth -= *s == ')' && depth;
+		if (*s != '%' || depth)
+			continue;
+		n = strspn(s + 1, "abcdefghijklmnopqrstuvwxyz0123456789");
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (strlen(names[i]) == n && !strncmp(s + 1, names[i], n))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * What inline assembly gets of addresses is the pass's business, and what it leaves
+ * are values of the program, as the results of the launder blocks are. But it may
+ * not take the frame's registers behind the pass's back: only compare them.
+ */
+static bool transfer_app(const char *text, const struct insn *in, uint16_t *state)
+{
+	if (!starts(in->name, "cmp") && names_frame_register(text))
+		return false;
 	if (!strcmp(in->name, "leaq") && in->nr == 2 && in->op[1].type == OP_REG)
 		*state = set(*state, &in->op[1], false);
+	return true;
 }
 
 /* -- the whole function --------------------------------------------------- */
@@ -334,17 +251,19 @@ static void flow_to_all_labels(struct checker *c, uint16_t state)
 			flow_to(c, i, state);
 }
 
-static void jump(struct checker *c, const struct insn *in, uint16_t state)
+/* Other functions may be jumped to, for this one's frame is gone then. */
+static bool jump(struct checker *c, const struct insn *in, uint16_t state)
 {
 	size_t line;
 
 	if (in->text[0] == '*') {
 		flow_to_all_labels(c, state);
-	} else {
-		line = module_label(c->m, c->f, in->text);
-		if (line)
-			flow_to(c, line, state);
+		return true;
 	}
+	line = module_label(c->m, c->f, in->text);
+	if (line)
+		flow_to(c, line, state);
+	return line || !starts(in->text, ".L");
 }
 
 static bool falls_through(const char *n)
@@ -352,30 +271,44 @@ static bool falls_through(const char *n)
 	return strcmp(n, "jmp") && !starts(n, "ret") && strcmp(n, "ud2");
 }
 
-/* Runs one line; false if it breaks the promise. */
-static bool step(struct checker *c, size_t line)
+static bool refuse(struct checker *c, size_t line, unsigned int why, const char *note)
 {
-	uint16_t state = c->in[line - c->f->first];
+	function_unverify(c->f, why, line);
+	if (c->f->why_line == line)
+		c->f->why_note = note;
+	return false;
+}
+
+static bool step_insn(struct checker *c, size_t line, uint16_t state)
+{
 	const struct line *l = &c->m->lines[line];
 	struct insn in;
 
-	if (!is_insn(l)) {
-		flow_to(c, line + 1, state);
-		return true;
-	}
-	parse_insn(l->text, &in);
-	if (l->app) {
-		transfer_app(&in, &state);
-		flow_to(c, line + 1, state);
-		return true;
-	}
-	if (!transfer(&in, &state))
-		return false;
-	if (in.name[0] == 'j')
-		jump(c, &in, state);
-	if (falls_through(in.name))
+	insn_parse(l->text, &in);
+	if (l->app && !transfer_app(l->text, &in, &state))
+		return refuse(c, line, GREEN_WHY_CONTROL, NULL);
+	if (!l->app && !insn_is_known(&in))
+		return refuse(c, line, GREEN_WHY_CODEGEN, "unknown instruction");
+	if (!l->app && !transfer(&in, &state))
+		return refuse(c, line, GREEN_WHY_CODEGEN, NULL);
+	if (!l->app && in.name[0] == 'j' && !jump(c, &in, state))
+		return refuse(c, line, GREEN_WHY_CODEGEN, "unknown label");
+	if (l->app || falls_through(in.name))
 		flow_to(c, line + 1, state);
 	return true;
+}
+
+/* Runs one line. */
+static void step(struct checker *c, size_t line)
+{
+	const struct line *l = &c->m->lines[line];
+
+	if (is_insn(l))
+		step_insn(c, line, c->in[line - c->f->first]);
+	else if (l->text[0] && !l->app && !is_label(l->text) && !directive_is_known(l->text))
+		refuse(c, line, GREEN_WHY_CODEGEN, "unknown directive");
+	else
+		flow_to(c, line + 1, c->in[line - c->f->first]);
 }
 
 static bool makes_calls(struct module *m, struct function *f)
@@ -385,7 +318,7 @@ static bool makes_calls(struct module *m, struct function *f)
 
 		if (!is_insn(&m->lines[i]))
 			continue;
-		parse_insn(m->lines[i].text, &in);
+		insn_parse(m->lines[i].text, &in);
 		if (starts(in.name, "call"))
 			return true;
 	}
@@ -403,7 +336,7 @@ static bool read_prologue(struct module *m, struct function *f)
 
 		if (m->lines[i].app || !is_insn(&m->lines[i]))
 			continue;
-		parse_insn(m->lines[i].text, &in);
+		insn_parse(m->lines[i].text, &in);
 		if (starts(in.name, "call") || starts(in.name, "ret"))
 			break;
 		if (starts(in.name, "push"))
@@ -426,6 +359,14 @@ static bool read_prologue(struct module *m, struct function *f)
 	return frame_pointer;
 }
 
+static bool next_pops(struct module *m, struct function *f, size_t line)
+{
+	while (++line < f->last)
+		if (is_insn(&m->lines[line]))
+			return starts(m->lines[line].text, "pop");
+	return false;
+}
+
 /* After the first call only the epilogue may change rsp. */
 static bool keeps_rsp(struct module *m, struct function *f, size_t *bad)
 {
@@ -436,12 +377,14 @@ static bool keeps_rsp(struct module *m, struct function *f, size_t *bad)
 
 		if (m->lines[i].app || !is_insn(&m->lines[i]))
 			continue;
-		parse_insn(m->lines[i].text, &in);
+		insn_parse(m->lines[i].text, &in);
 		called |= starts(in.name, "call");
 		*bad = i;
-		if (called && (starts(in.name, "push") ||
-			       (starts(in.name, "sub") && in.nr == 2 &&
-				in.op[1].type == OP_REG && in.op[1].reg == RSP)))
+		/* Small constants are pushed and popped where size counts. */
+		if (called && starts(in.name, "push") && !next_pops(m, f, i))
+			return false;
+		if (called && starts(in.name, "sub") && in.nr == 2 &&
+		    in.op[1].type == OP_REG && in.op[1].reg == RSP)
 			return false;
 	}
 	return true;
@@ -471,8 +414,7 @@ void function_check(struct module *m, struct function *f)
 		size_t line = c.work[--c.nr_work];
 
 		c.queued[line - f->first] = false;
-		if (!step(&c, line))
-			function_unverify(f, GREEN_WHY_CODEGEN, line);
+		step(&c, line);
 	}
 	free(c.in);
 	free(c.reached);

@@ -44,7 +44,8 @@ struct function {
 	bool entered;		/* its entry record was found */
 	int64_t need;		/* for the test in front; see channel.h */
 	uint32_t frame;		/* bytes that its frame takes */
-	size_t why_line;	/* where WHY_CODEGEN was found */
+	size_t why_line;	/* where WHY_CODEGEN was found, or WHY_CONTROL here */
+	const char *why_note;	/* what is wrong with that line, or NULL */
 	uint32_t nr_args;
 	uint8_t *args;
 	uint32_t nr_locals;

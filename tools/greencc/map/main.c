@@ -32,6 +32,8 @@ static int explain(struct module *m)
 		if (at.file)
 			printf("%s:%u: ", at.file, at.line);
 		printf("%s: %s", f->name, why_text(GREEN_MAP_WHY(f->flags)));
+		if (f->why_note)
+			printf(": %s", f->why_note);
 		if (f->why_line)
 			printf(": %s", m->lines[f->why_line].text);
 		putchar('\n');
