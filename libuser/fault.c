@@ -126,7 +126,7 @@ static void backtrace(const struct green *t, const greg_t *regs)
 static void on_fault(int sig, siginfo_t *si, void *context)
 {
 	const greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
-	const struct green *t = green_self();
+	const struct green *t = green_worker ? green_worker->current : NULL;
 	uintptr_t addr = (uintptr_t)si->si_addr;
 	char name[64];
 
