@@ -75,6 +75,9 @@ demo: all	## show it all in a virtual machine
 test-soak: libuser greencc	## move 1,000 threads of two workers for SOAK_SECONDS, ThreadSanitizer's build too
 	$(Q)selftests/libuser/soak.sh
 
+test-signals: selftests	## walk stacks from signal handlers for 30 seconds, under waves of threads
+	$(Q)cd $(OUT)/selftests/libuser && UNWIND_SECONDS=$(or $(UNWIND_SECONDS),30) ./unwound
+
 demo-native: libuser greencc httpd	## show the library on this machine, without the module
 	$(Q)tools/demo/run native
 
@@ -123,6 +126,6 @@ modules_install: kmod-host	## build and install green.ko for this machine's kern
 clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
-.PHONY: test-soak test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
+.PHONY: test-soak test-signals test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
 .PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-threads bench-gaps bench-maps check-style
 .PHONY: install modules_install clean

@@ -14,12 +14,40 @@
  * call returns its ret. The frames of the runtime are gone then; nothing on
  * the worker's stack survives a park.
  *
- * Registers here: rbx the worker, r12 (until a park) the green stack's sp, for
- * unwinders.
+ * Registers here: rbx the worker.
+ *
+ * Unwinders may come from a signal handler, at any instruction. So the call frame
+ * information is right at each, and its rule for the runtime reads memory: from the
+ * worker's stack one gets to the current thread's green_saved, wherever that has been
+ * moved to, or if nobody is current to the OS thread's. So who frees, seals or moves
+ * the stack of a thread does it while that is not current (green_hide()). What a
+ * thread's call may return to, though nobody has called from there, is preceded by a
+ * nop with the same rules: unwinders look in front of a return address.
  */
 #include "internal.h"
 
 	.text
+
+/* rbx: the worker, rsp: its stack. The caller's frame is that of a green_saved. */
+	.macro	CFI_RUNTIME
+	/*
+	 * DW_CFA_def_cfa_expression, SAVED_SIZE above the sp of the current thread, or
+	 * of the worker: breg3 W_CURRENT, deref, dup, bra 3, drop, breg3 W_OS_SP; then
+	 * deref, plus_uconst SAVED_SIZE.
+	 */
+	.cfi_escape 0x0f, 13, 0x73, W_CURRENT, 0x06, 0x12, 0x28, 3, 0, 0x13, 0x73, W_OS_SP, \
+		0x06, 0x23, SAVED_SIZE
+	CFI_SAVED
+	.endm
+
+	.macro	CFI_SAVED
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+	.endm
 
 /*
  * A hand-written pointer map of \name, which ends here. Kinds: a byte an
@@ -160,6 +188,7 @@ green_stack_grow:
 	.type	green_stack_morestack_fixed, @function
 	.p2align 4
 green_stack_morestack_fixed:
+	.cfi_startproc
 	movl	$ENTRY_FIXED | ENTRY_FAR, %r10d
 	jmp	1f
 green_stack_morestack_far:
@@ -169,9 +198,7 @@ green_stack_morestack_none:
 	leaq	8(%rsp), %r11
 green_stack_morestack:
 	xorl	%r10d, %r10d
-1:
-	.cfi_startproc
-	pushq	%rax
+1:	pushq	%rax
 	.cfi_adjust_cfa_offset 8
 	pushq	%rdi
 	.cfi_adjust_cfa_offset 8
@@ -251,6 +278,9 @@ green_segment_join_far:
 	nop			/* unwinders look in front of a return address */
 green_segment_leave_far:
 	addq	$SEGMENT_FAR - SEGMENT_ARGS, %rsp
+	/* ... as in green_segment_join */
+	.cfi_escape 0x0f, 6, 0x77, 0xe8, 0x00, 0x06, 0x23, 8
+	.cfi_escape 0x10, 6, 3, 0x77, 0x80, 0x01
 	jmp	green_segment_leave
 	.cfi_endproc
 	.size	green_segment_join_far, . - green_segment_join_far
@@ -354,6 +384,7 @@ green_segment_leave:
 	popq	%rax
 	popq	%rbp
 	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
 	ret
 	.cfi_endproc
 	.size	\name, . - \name
@@ -432,10 +463,9 @@ green_enter:
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
 	movq	%r11, %rbx
-	movq	%rsp, %r12
-	.cfi_def_cfa_register r12
 	movq	%rsp, T_SP(%r10)
 	movq	W_SP(%r11), %rsp
+	CFI_RUNTIME
 	xorl	%ebp, %ebp
 	cmpl	$0, green_shared(%rip)
 	jne	3f
@@ -454,7 +484,7 @@ green_enter:
 	movq	%r11, %fs:0x70
 	movq	T_RET(%r10), %rax
 	jmp	green_leave
-	.cfi_def_cfa r12, SAVED_SIZE
+	CFI_RUNTIME
 2:	movq	%rbx, %rdi
 	call	green_after
 	movq	W_CURRENT(%rbx), %r10
@@ -492,14 +522,7 @@ green_enter:
 	.p2align 4
 green_next:
 	.cfi_startproc
-	/* DW_CFA_def_cfa_expression: ((struct green_worker *)rbx)->os_sp + SAVED_SIZE */
-	.cfi_escape 0x0f, 5, 0x73, W_OS_SP, 0x06, 0x23, SAVED_SIZE
-	.cfi_offset rbp, -16
-	.cfi_offset rbx, -24
-	.cfi_offset r12, -32
-	.cfi_offset r13, -40
-	.cfi_offset r14, -48
-	.cfi_offset r15, -56
+	CFI_RUNTIME
 	movq	W_SP(%rbx), %rsp
 	movq	%rbx, %rdi
 	call	green_schedule
@@ -510,7 +533,9 @@ green_next:
 	movq	%r11, %fs:0x70
 	movq	T_RET(%r10), %rax
 	movq	T_SP(%r10), %rsp
+	.cfi_def_cfa rsp, SAVED_SIZE
 	jmp	green_leave
+	CFI_RUNTIME
 1:	xorl	%eax, %eax
 	movq	%rax, %fs:0x70
 	movq	W_OS_SP(%rbx), %rsp
@@ -527,12 +552,7 @@ green_next:
 green_leave:
 	.cfi_startproc
 	.cfi_def_cfa rsp, SAVED_SIZE
-	.cfi_offset rbp, -16
-	.cfi_offset rbx, -24
-	.cfi_offset r12, -32
-	.cfi_offset r13, -40
-	.cfi_offset r14, -48
-	.cfi_offset r15, -56
+	CFI_SAVED
 	stmxcsr	-8(%rsp)
 	fnstcw	-4(%rsp)
 	movl	(%rsp), %r10d
@@ -563,12 +583,7 @@ green_leave:
 	.cfi_restore rbp
 	ret
 	.cfi_def_cfa_offset SAVED_SIZE
-	.cfi_offset rbp, -16
-	.cfi_offset rbx, -24
-	.cfi_offset r12, -32
-	.cfi_offset r13, -40
-	.cfi_offset r14, -48
-	.cfi_offset r15, -56
+	CFI_SAVED
 2:	ldmxcsr	(%rsp)
 	jmp	3b
 4:	fldcw	4(%rsp)
@@ -585,16 +600,22 @@ green_worker_enter:
 	.cfi_startproc
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
 	pushq	%rbx
 	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
 	pushq	%r12
 	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r12, 0
 	pushq	%r13
 	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r13, 0
 	pushq	%r14
 	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r14, 0
 	pushq	%r15
 	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r15, 0
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
@@ -616,6 +637,7 @@ green_worker_enter:
 green_switch_resume:
 	.cfi_startproc
 	.cfi_def_cfa rsp, SAVED_SIZE
+	CFI_SAVED
 	movq	T_LIMIT(%rbx), %r11
 	movq	%r11, %fs:0x70
 	movq	T_RET(%rbx), %rax
@@ -624,9 +646,11 @@ green_switch_resume:
 	.size	green_switch_resume, . - green_switch_resume
 
 /*
- * The first frame of a green thread: rbx the function, r12 its argument. Its
- * return address is where every walk of a stack ends.
+ * The first frame of a green thread, which begins at _entry: rbx the function, r12 its
+ * argument. Its return address is where every walk of a stack ends.
  */
+	.globl	green_thread_entry
+	.hidden	green_thread_entry
 	.globl	green_thread_start
 	.hidden	green_thread_start
 	.globl	green_thread_base
@@ -636,6 +660,8 @@ green_switch_resume:
 green_thread_start:
 	.cfi_startproc
 	.cfi_undefined rip
+	nop
+green_thread_entry:
 	xorl	%ebp, %ebp
 	movq	%r12, %rdi
 	call	*%rbx
@@ -656,7 +682,6 @@ green_thread_base:
  * still adjusts its arguments; once they are in registers, it is taken.
  */
 	.macro	FRAME
-	.cfi_startproc
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
@@ -705,6 +730,7 @@ green_call_untested:
 	.type	green_defer_leave, @function
 	.p2align 4
 green_defer_leave:
+	.cfi_startproc
 	FRAME
 	subq	$16, %rsp
 	movq	%rdi, (%rsp)
@@ -719,6 +745,7 @@ green_defer_leave:
 	jne	1b
 2:	leave
 	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
 	ret
 	.cfi_endproc
 	MAP	green_defer_leave, 1, 0x01, 2
@@ -734,6 +761,8 @@ green_defer_leave:
 	.globl	\name
 	.type	\name, @function
 	.p2align 4
+	.cfi_startproc
+	nop			/* a cancelled thread's call returns to \name */
 \name:
 	FRAME
 1:	call	\next
@@ -766,6 +795,7 @@ green_defer_leave:
 	.type	green_defer_format, @function
 	.p2align 4
 green_defer_format:
+	.cfi_startproc
 	FRAME
 	subq	$176, %rsp
 	movq	%rdi, (%rsp)
@@ -788,6 +818,7 @@ green_defer_format:
 	call	green_panic_outside
 1:	leave
 	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
 	ret
 	.cfi_endproc
 	.size	green_defer_format, . - green_defer_format
@@ -802,6 +833,7 @@ green_defer_format:
 	.type	green_try, @function
 	.p2align 4
 green_try:
+	.cfi_startproc
 	movq	%rdi, %rax
 	movq	%rsi, %rdi
 	movq	green_worker@gottpoff(%rip), %r11

@@ -42,11 +42,13 @@ int green_exit_status(const struct green *t)
 static void deliver(struct green *t)
 {
 	struct green_saved s = *(struct green_saved *)t->sp;
+	struct green *current = green_hide();
 
 	t->cancel = CANCEL_DELIVERED;
 	s.pc = (uintptr_t)green_exit;
 	t->sp -= sizeof(s.pc);
 	*(struct green_saved *)t->sp = s;
+	green_show(current);
 }
 
 /* Defers that run already, for an exit or a panic, are let finish. */

@@ -420,9 +420,28 @@ struct green *green_schedule(struct green_worker *w);
 void green_wake(struct green *t);
 void green_wake_expired(struct green *t);
 
+/*
+ * While a thread's sp is not where its frames are, or they are about to go, it is not
+ * the current one: a signal handler may unwind from here to wherever that says.
+ */
+static inline struct green *green_hide(void)
+{
+	struct green *t = green_worker->current;
+
+	green_worker->current = NULL;
+	__asm__ volatile("" : : : "memory");
+	return t;
+}
+
+static inline void green_show(struct green *t)
+{
+	__asm__ volatile("" : : : "memory");
+	green_worker->current = t;
+}
+
 /* enter.S */
 long green_worker_enter(struct green_worker *w);
-extern const char green_thread_start[], green_thread_base[], green_switch_resume[];
+extern const char green_thread_entry[], green_thread_base[], green_switch_resume[];
 extern const char green_stack_morestack_return[], green_segment_leave[];
 extern const char green_segment_leave_far[];
 

@@ -163,15 +163,18 @@ static int commit(struct green *t, struct green_slot *slot,
 {
 	long delta = (long)(slot->hi - p->hi);
 	struct green_slot *old = t->slot;
+	struct green *current = green_hide();
 	int err = 0;
 
 	if (copy)
 		copy_stack(p, delta);
 	else
 		err = move_pages(p, old, delta);
+	if (!err)
+		settle(t, slot, p, delta);
+	green_show(current);
 	if (err)
 		return err;
-	settle(t, slot, p, delta);
 	green_trace(2, "moved: %s %llu: %zu bytes, %zu pointers, %lx to %lx",
 		    t->name ? t->name : "thread", (unsigned long long)t->id, p->hi - p->sp,
 		    p->nr + p->nr_older, p->hi, slot->hi);

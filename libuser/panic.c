@@ -110,8 +110,10 @@ static const char *catch(struct green *t)
 	free(t->caught);
 	t->caught = p;
 	t->try = try->outer;
+	green_hide();
 	green_segments_drop(t, (uintptr_t)try);
 	t->sp = (uintptr_t)&try->saved;
+	green_show(t);
 	return p->text;
 }
 

@@ -309,7 +309,7 @@ static int prove_frames(struct green *t, struct green_proof *p,
 	int err;
 
 	/* It has not begun: nothing but its argument is on the stack. */
-	if (f.ret == green_thread_start)
+	if (f.ret == green_thread_entry)
 		return 0;
 	err = prove_innermost(p, &f, why);
 	if (!err)

@@ -168,7 +168,7 @@ uint64_t green_do_green_deadline(uint64_t at)
 	return old;
 }
 
-/* Lay the stack out so that the first switch enters green_thread_start. */
+/* Lay the stack out so that the first switch enters green_thread_entry. */
 static void prepare_stack(struct green *t, void (*fn)(void *), void *arg)
 {
 	struct green_saved *s = (struct green_saved *)(t->hi - 16 - sizeof(*s));
@@ -178,7 +178,7 @@ static void prepare_stack(struct green *t, void (*fn)(void *), void *arg)
 	__asm__("fnstcw %0" : "=m"(s->fpucw));
 	s->rbx = (uintptr_t)fn;
 	s->r12 = (uintptr_t)arg;
-	s->pc = (uintptr_t)green_thread_start;
+	s->pc = (uintptr_t)green_thread_entry;
 	t->sp = (uintptr_t)s;
 }
 

@@ -124,9 +124,11 @@ int green_segment_begin(struct green *t, size_t need)
 	memcpy((void *)(top + 8), (const void *)(ret + 8), n < args ? n : args);
 	*(const void **)top = far ? green_segment_leave_far : green_segment_leave;
 	memcpy((void *)(top - (ret - t->sp)), (const void *)t->sp, ret - t->sp);
+	green_hide();
 	t->sp = top - (ret - t->sp);
 	saved = (void *)t->sp;
 	saved->rbp = (uintptr_t)&s->rbp;
+	green_show(t);
 	t->segment = s;
 	green_stack_set(t, slot);
 	green_rt.stats.segments++;

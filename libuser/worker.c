@@ -116,7 +116,7 @@ static bool is_portable(const struct green *t)
 	const void *ret = (const void *)s->pc;
 	unsigned int i;
 
-	if (ret == green_thread_start)
+	if (ret == green_thread_entry)
 		return true;
 	if (ret == (const void *)green_exit)
 		ret = *(const void **)(s + 1);
