@@ -36,6 +36,22 @@ archive() { "$cc" -c f.c && ar rcs libx.a f.o && "$cc" main.c g.c -L. -lx -o s &
 to_stdout() { "$cc" -S -O2 f.c -o - | grep -q green_maps && [ ! -e ./- ]; }
 to_text() { "$cc" -O1 -S f.c -o f.s && grep -q green_maps f.s && ! grep -q llvm_stackmaps f.s && "$cc" -c f.s -o fs.o; }
 preprocess() { "$cc" -E f.c | grep -q 'return 3' && "$cc" -MM f.c | grep -q n.h; }
+# As configure scripts and Meson ask a compiler what it is and what it can do.
+asks_macros() { "$cc" -E -dM - </dev/null | grep -q '__clang__' && "$cc" -x c -E -dM - </dev/null | grep -q __STDC__; }
+asks_stdin() { printf '#include "n.h"\nN N\n' | "$cc" -E - | grep -q '^3 3$'; }
+asks_versions() { "$cc" --version | grep -q clang && [ "$("$cc" -dumpmachine)" ] && "$cc" -print-prog-name=ld >/dev/null; }
+asks_languages() { echo 'int x;' >a.cc && "$cc" -E a.cc | grep -q 'int x' && "$cc" -flto -E f.c | grep -q 'return 3'; }
+from_stdin() {
+	printf 'int f(void);\nint f(void) { return 3; }\n' >text
+	"$cc" -x c -O2 -c - -o in.o <text && readelf -SW in.o | grep -q green_maps &&
+	"$cc" -xc -c - <text && readelf -SW ./-.o | grep -q green_maps &&
+	"$cc" main.c -x c - -o in <text && ./in && "$cc" -x c -S - -o - <text | grep -q green_maps
+}
+other_names() {
+	cp f.c f.text && cp h.s h.text &&
+	"$cc" -x c f.text -x assembler h.text -x none main.c -o on && ./on && nm on | grep -q ' h$' &&
+	"$cc" -x c f.text -c && readelf -SW f.o | grep -q green_maps
+}
 fails() { ! "$cc" -c broken.c -o broken.o 2>/dev/null && [ ! -e broken.o ]; }
 debug() { "$cc" -g -O2 -c f.c -o d.o && readelf -SW d.o | grep -q debug_line; }
 explains() { # options
@@ -81,7 +97,21 @@ check response_file_missing response_missing
 check response_file_endless response_endless
 check language_option stdin_free
 check no_growth no_growth
-check refuses_lto refuses -flto -c f.c
+check asks_macros asks_macros
+check asks_stdin asks_stdin
+check asks_versions asks_versions
+check asks_languages asks_languages
+check from_standard_input from_stdin
+check other_names other_names
+# What does not work says so, in one line.
+for option in -flto -flto=thin -fsanitize=undefined -fsanitize-coverage=trace-pc -fmemory-profile \
+	-fxray-instrument -mfentry -femulated-tls -fsplit-stack -emit-llvm -fembed-bitcode \
+	-fbasic-block-sections=all -fsplit-machine-functions -mspeculative-load-hardening \
+	-mretpoline -mretpoline-external-thunk -mlvi-cfi -mlvi-hardening -mseses -masm=intel; do
+	check "refuses_$option" refuses "$option" -c f.c
+done
+check refuses_no_passes refuses -Xclang -disable-llvm-passes -c f.c
+check refuses_stdin_of_no_language refuses -c - -o no.o
 check refuses_cxx refuses -c f.cc
 check refuses_sanitizers refuses -fsanitize=address -c f.c
 check refuses_32_bit refuses -m32 -c f.c

@@ -47,9 +47,11 @@ static struct {
 	struct list all;	/* the arguments for clang, as given */
 	struct list compile;	/* ... for compiling: no inputs, no -l */
 	struct list link;	/* ... for linking, in order, inputs replaced */
-	struct list inputs;	/* C files */
+	struct list inputs;	/* C files, or - */
+	struct list languages;	/* ... as -x has it, or "none" */
 	bool other_inputs;
-	bool forced_c;		/* -x c is in force */
+	const char *language;	/* what -x says of inputs from here on, or NULL */
+	char *refusal;		/* why it cannot be compiled, or NULL */
 } opt;
 
 static void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -226,7 +228,8 @@ static bool takes_value(const char *a)
 		"-Xclang", "-Xlinker", "-Xassembler", "-Xpreprocessor", "-mllvm",
 		"-target", "-arch", "-u", "-z", "-T", "-e", "-A", "--param", "-rpath",
 		"--sysroot", "-B", "-Xanalyzer", "-MF", "-MT", "-MQ", "-MJ", "-o",
-		"-x", "-plugin", NULL,
+		"-x", "-plugin", "-include-pch", "-iwithsysroot", "-ivfsoverlay",
+		"-serialize-diagnostics", "--serialize-diagnostics", NULL,
 	};
 
 	return one_of(a, words);
@@ -244,43 +247,111 @@ static bool is_link_option(const char *a)
 	       starts(a, "-Wl,") || starts(a, "-fuse-ld") || starts(a, "-T");
 }
 
-static void refuse(const char *a)
+/* What is no matter where clang compiles nothing: the first reason counts. */
+static void cannot(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void cannot(const char *fmt, ...)
 {
-	if (starts(a, "-flto") || starts(a, "-ffat-lto"))
-		die("%s: link-time optimisation would undo the pointer maps", a);
-	if (!strcmp(a, "-masm=intel"))
-		die("%s: the maps are checked on AT&T assembly", a);
-	if (starts(a, "-fsanitize=") || !strcmp(a, "-fsplit-stack") ||
-	    !strcmp(a, "-emit-llvm") || starts(a, "-fbasic-block-sections") ||
-	    !strcmp(a, "-fsplit-machine-functions"))
-		die("%s is not supported: it changes frames behind the maps", a);
-	if (starts(a, "-x") && a[2])
-		die("%s: write -x and the language apart", a);
-	if (!strcmp(a, "-m32") || !strcmp(a, "-mx32"))
-		die("%s: only x86-64 code can be mapped", a);
+	va_list ap;
+
+	if (opt.refusal)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&opt.refusal, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+}
+
+/* Options by their beginnings, and why they cannot be. */
+static void refuse(const char *a, const char *value)
+{
+	static const char frames[] = "it changes frames behind the maps";
+	static const char calls[] = "it puts calls where no map is";
+	static const char thunks[] = "calls through thunks cannot be mapped";
+	static const char link_time[] = "link-time optimisation would undo the pointer maps";
+	static const struct {
+		const char *option, *why;
+	} refused[] = {
+		{ "-flto", link_time },
+		{ "-ffat-lto", link_time },
+		{ "-fembed-bitcode", link_time },
+		{ "-masm=intel", "the maps are checked on AT&T assembly" },
+		{ "-fsanitize=", frames },
+		{ "-fsanitize-coverage", calls },
+		{ "-fmemory-profile", calls },
+		{ "-fxray-instrument", calls },
+		{ "-mfentry", calls },
+		{ "-femulated-tls", calls },
+		{ "-fsplit-stack", frames },
+		{ "-emit-llvm", "maps are made of assembly" },
+		{ "-fbasic-block-sections", frames },
+		{ "-fsplit-machine-functions", frames },
+		{ "-mspeculative-load-hardening", frames },
+		{ "-mretpoline", thunks },
+		{ "-mlvi-cfi", thunks },
+		{ "-mlvi-hardening", thunks },
+		{ "-mseses", thunks },
+		{ "-m32", "only x86-64 code can be mapped" },
+		{ "-mx32", "only x86-64 code can be mapped" },
+		{ "-m16", "only x86-64 code can be mapped" },
+	};
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (starts(a, refused[i].option))
+			cannot("%s is not supported: %s", a, refused[i].why);
+	if (!strcmp(a, "-Xclang") && starts(value, "-disable-llvm-"))
+		cannot("%s is not supported: the maps are made by a pass", value);
+}
+
+static void language(const char *name)
+{
+	static const char *const known[] = {
+		"c", "cpp-output", "c-header", "assembler", "assembler-with-cpp", NULL,
+	};
+
+	opt.language = strcmp(name, "none") ? name : NULL;
+	if (opt.language && !one_of(name, known))
+		cannot("-x %s: only C is supported", name);
+}
+
+static bool reads_as_c(const char *name)
+{
+	if (opt.language)
+		return !strcmp(opt.language, "c") || !strcmp(opt.language, "cpp-output");
+	return is_c(name);
 }
 
 static void input(const char *name)
 {
-	if (is_cxx(name))
-		die("%s: only C is supported", name);
 	/* What clang would read as C behind our back must not go unmapped. */
-	if (!strcmp(name, "-") || name[0] == '@')
-		die(name[0] == '@' ? "%s: cannot be read" :
-		    "%s: name the C files on the command line", name);
-	if (opt.forced_c && !is_c(name))
-		die("%s: a C file must be named .c", name);
-	if (is_c(name))
+	if (name[0] == '@')
+		cannot("%s: cannot be read", name);
+	else if (!opt.language && !strcmp(name, "-"))
+		cannot("-: standard input needs -x c or -E");
+	else if (!opt.language && is_cxx(name))
+		cannot("%s: only C is supported", name);
+	if (reads_as_c(name)) {
 		push(&opt.inputs, name);
-	else
-		opt.other_inputs = true;
+		push(&opt.languages, opt.language ? opt.language : "none");
+		push(&opt.link, name);
+		return;
+	}
+	opt.other_inputs = true;
+	if (opt.language) {
+		push(&opt.link, "-x");
+		push(&opt.link, opt.language);
+	}
 	push(&opt.link, name);
+	if (opt.language) {
+		push(&opt.link, "-x");
+		push(&opt.link, "none");
+	}
 }
 
 /* An option with its value, which is NULL if it has none of its own. */
 static void option(const char *a, const char *value)
 {
-	refuse(a);
+	refuse(a, value);
 	if (!strcmp(a, "-o")) {
 		opt.output = value;
 	} else if (!strcmp(a, "-c")) {
@@ -288,9 +359,9 @@ static void option(const char *a, const char *value)
 	} else if (!strcmp(a, "-S")) {
 		opt.to_assembly = true;
 	} else if (!strcmp(a, "-x")) {
-		if (strcmp(value, "c") && strcmp(value, "none"))
-			die("-x %s: only C is supported", value);
-		opt.forced_c = !strcmp(value, "c");
+		language(value);
+	} else if (starts(a, "-x")) {
+		language(a + 2);
 	} else if (!strcmp(a, "-MF")) {
 		opt.dep_file = value;
 	} else if (!strcmp(a, "-MT") || !strcmp(a, "-MQ")) {
@@ -475,7 +546,8 @@ static void dependency_options(struct list *cmd, const char *object, const char 
 	free(file);
 }
 
-static void to_assembly(const char *source, const char *object, const char *raw)
+static void to_assembly(const char *source, const char *language, const char *object,
+			const char *raw)
 {
 	struct list cmd = { 0 };
 
@@ -491,6 +563,8 @@ static void to_assembly(const char *source, const char *object, const char *raw)
 	push(&cmd, "-Wno-unused-command-line-argument");
 	if (opt.explain)
 		push(&cmd, "-gline-tables-only");
+	push(&cmd, "-x");
+	push(&cmd, language);
 	push(&cmd, source);
 	push(&cmd, "-o");
 	push(&cmd, raw);
@@ -508,7 +582,8 @@ static void map_assembly(const char *raw, const char *done)
 	must(&cmd);
 }
 
-static void compile_mapped(const char *source, const char *object, const char *done)
+static void compile_mapped(const char *source, const char *language, const char *object,
+			   const char *done)
 {
 	char *raw = format("%s/raw.s", opt.temp);
 	char *options = format("%s%s%s", opt.no_growth ? "no-growth" : "growth",
@@ -516,7 +591,7 @@ static void compile_mapped(const char *source, const char *object, const char *d
 			       opt.explain ? " verbose" : "");
 
 	setenv("GREENCC_PASS_OPTIONS", options, 1);
-	to_assembly(source, object, raw);
+	to_assembly(source, language, object, raw);
 	map_assembly(raw, done);
 	free(options);
 	free(raw);
@@ -556,11 +631,12 @@ static void assemble(const char *text, const char *object)
 	must(&cmd);
 }
 
-static void compile_to_object(const char *source, const char *object, const char *named)
+static void compile_to_object(const char *source, const char *language,
+			      const char *object, const char *named)
 {
 	char *done = format("%s/mapped.s", opt.temp);
 
-	compile_mapped(source, named, done);
+	compile_mapped(source, language, named, done);
 	if (!opt.explain)
 		assemble(done, object);
 	free(done);
@@ -571,15 +647,15 @@ static int compile_only(void)
 	if (opt.output && opt.inputs.n > 1)
 		die("-o with -c or -S and several files");
 	for (size_t i = 0; i < opt.inputs.n; i++) {
-		const char *source = opt.inputs.v[i];
+		const char *source = opt.inputs.v[i], *language = opt.languages.v[i];
 		const char *ext = opt.to_assembly ? ".s" : ".o";
 		char *object = opt.output ? strdup(opt.output) : base_name(source, ext);
 
 		if (opt.to_assembly && !opt.explain)
-			compile_mapped(source, object,
+			compile_mapped(source, language, object,
 				       strcmp(object, "-") ? object : "/dev/stdout");
 		else
-			compile_to_object(source, object, object);
+			compile_to_object(source, language, object, object);
 		free(object);
 	}
 	return 0;
@@ -614,6 +690,7 @@ static void link_options(struct list *cmd)
 static int compile_and_link(void)
 {
 	struct list cmd = { 0 };
+	size_t next = 0;
 
 	push(&cmd, opt.clang);
 	for (size_t i = 0; i < opt.link.n; i++) {
@@ -625,12 +702,13 @@ static int compile_and_link(void)
 			push(&cmd, opt.link.v[++i]);
 			continue;
 		}
-		if (a[0] == '-' || !is_c(a)) {
+		if (next == opt.inputs.n || strcmp(a, opt.inputs.v[next])) {
 			push(&cmd, a);
 			continue;
 		}
 		object = format("%s/%zu-%s", opt.temp, i, base_name(a, ".o"));
-		compile_to_object(a, object, opt.output ? opt.output : base_name(a, ".o"));
+		compile_to_object(a, opt.languages.v[next++], object,
+				  opt.output ? opt.output : base_name(a, ".o"));
 		push(&cmd, object);
 		free(object);
 	}
@@ -675,7 +753,11 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		expand(&args, argv[i], 0);
 	parse(args.n, args.v);
-	if (opt.stop_early || (!opt.inputs.n && (opt.other_inputs || !opt.explain)))
+	if (opt.stop_early)
+		return clang_alone();
+	if (opt.refusal)
+		die("%s", opt.refusal);
+	if (!opt.inputs.n && (opt.other_inputs || !opt.explain))
 		return clang_alone();
 	if (!opt.inputs.n)
 		die("no input files");
@@ -683,7 +765,8 @@ int main(int argc, char **argv)
 	make_temp_dir();
 	if (opt.explain) {
 		for (size_t i = 0; i < opt.inputs.n; i++)
-			compile_to_object(opt.inputs.v[i], opt.inputs.v[i], opt.inputs.v[i]);
+			compile_to_object(opt.inputs.v[i], opt.languages.v[i],
+					  opt.inputs.v[i], opt.inputs.v[i]);
 		return 0;
 	}
 	if (opt.compile_only && opt.other_inputs)
