@@ -256,7 +256,6 @@ struct green {
 	bool timed_out;			/* woken by its timer */
 	const char *name;
 	uint64_t id;
-	uintptr_t handle;
 	uint64_t moves;
 	struct green *joiner;		/* parked in green_join() on this thread */
 	struct green *joining;		/* the thread it is parked on, if in green_join() */
@@ -351,8 +350,8 @@ struct green_worker {
 	bool kicked;			/* somebody ends its rest */
 	pthread_cond_t cond;		/* it rests here, or in the ring */
 	pthread_t thread;
-	void *signal_stack;
-	stack_t old_signal_stack;
+	stack_t signal_stack, old_signal_stack;
+	bool has_signal_stack;		/* the OS thread uses it */
 	struct green_escape *spare_escapes; /* for the next thread that needs many */
 	struct {
 		struct green_slot *head;
@@ -444,13 +443,6 @@ long green_worker_enter(struct green_worker *w);
 extern const char green_thread_entry[], green_thread_base[], green_switch_resume[];
 extern const char green_stack_morestack_return[], green_segment_leave[];
 extern const char green_segment_leave_far[];
-
-/* handle.c */
-struct green *green_descriptor_get(void);
-void green_descriptor_put(struct green *t);
-void green_descriptors_exit(void);
-/* The thread that has it, or NULL if none has. */
-struct green *green_of(const green_t *handle);
 
 /* timer.c */
 int green_timer_add(struct green *t, uint64_t at);
@@ -686,12 +678,22 @@ void green_symbol(const void *pc, char *buf, size_t n);
 /* fault.c */
 void green_fault_init(void);
 void green_fault_exit(void);
+bool green_is_fault(int sig);
+int green_fault_action(int sig, const struct sigaction *new, struct sigaction *old);
 _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* signal.c */
 void green_signals_init(void);
 void green_signals_exit(void);
+/* For handlers that came by another way than sigaction(); while green_run() runs. */
+void green_signals_look(void);
+/* The C library's. */
+int green_sigaction(int sig, const struct sigaction *new, struct sigaction *old);
+/* The stacks of all workers; each OS thread then takes its own. */
+int green_signal_stacks_init(void);
+void green_signal_stacks_exit(void);
+bool green_in_signal_gap(const struct green_worker *w, uintptr_t addr);
 void green_signal_stack(struct green_worker *w);
 void green_signal_stack_exit(struct green_worker *w);
 

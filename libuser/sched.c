@@ -30,9 +30,7 @@ uint64_t green_now_ns(void)
 
 green_t *green_self(void)
 {
-	struct green *t = green_worker ? green_worker->current : NULL;
-
-	return t ? (green_t *)t->handle : NULL;
+	return green_worker ? green_worker->current : NULL;
 }
 
 /*
@@ -194,7 +192,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 		size = green_rt.debug.stack ?: DEFAULT_TESTED_STACK;
 	if (!size)
 		size = DEFAULT_PLAIN_STACK;
-	t = green_descriptor_get();
+	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
 	t->guarded = !tests;
@@ -203,7 +201,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	       green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, green_gap_of(t, size),
 			      UINTPTR_MAX);
 	if (!slot) {
-		green_descriptor_put(t);
+		free(t);
 		return NULL;
 	}
 	green_stack_set(t, slot);
@@ -232,7 +230,7 @@ static void thread_free(struct green *t)
 		t->all_next->all_link = t->all_link;
 	if (green_rt.shrink_next == t)
 		green_rt.shrink_next = t->all_next;
-	green_descriptor_put(t);
+	free(t);
 }
 
 green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
@@ -240,15 +238,13 @@ green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *)
 green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
 			       void *arg)
 {
-	struct green *t = thread_new(green_worker, attr, fn, arg);
-
-	return t ? (green_t *)t->handle : NULL;
+	return thread_new(green_worker, attr, fn, arg);
 }
 
 green_t *green_do_green_go(void (*fn)(void *), void *arg);
 green_t *green_do_green_go(void (*fn)(void *), void *arg)
 {
-	return green_do_green_go_opt(NULL, fn, arg);
+	return thread_new(green_worker, NULL, fn, arg);
 }
 
 /* enter.S: the thread's function has returned, or green_exit() is through. */
@@ -280,11 +276,11 @@ void green_do_thread_exit(int ret)
 	}
 }
 
-int green_do_green_join(green_t *handle);
-int green_do_green_join(green_t *handle)
+int green_do_green_join(struct green *t);
+int green_do_green_join(struct green *t)
 {
 	struct green_worker *w = green_worker;
-	struct green *self = w->current, *t = green_of(handle);
+	struct green *self = w->current;
 	int err;
 
 	if (t == self)
@@ -311,11 +307,9 @@ int green_do_green_join(green_t *handle)
 	return 0;
 }
 
-int green_do_green_detach(green_t *handle);
-int green_do_green_detach(green_t *handle)
+int green_do_green_detach(struct green *t);
+int green_do_green_detach(struct green *t)
 {
-	struct green *t = green_of(handle);
-
 	if (!t || t->detached || t->joiner)
 		return -EINVAL;
 	t->detached = true;
@@ -367,12 +361,15 @@ static int runtime_init(const struct green_options *opt)
 	err = green_workers_init(green_rt.opt.workers);
 	if (err)
 		return err;
-	green_signals_init();
 	green_fault_init();
 	green_sigpipe_init();
-	err = green_arena_init();
+	green_signals_init();
+	err = green_signal_stacks_init();
 	if (err)
 		goto err_signals;
+	err = green_arena_init();
+	if (err)
+		goto err_signal_stacks;
 	green_stacks_init();
 	err = green_uring_init();
 	if (err)
@@ -385,10 +382,12 @@ static int runtime_init(const struct green_options *opt)
 err_stacks:
 	green_stacks_exit();
 	green_arena_exit();
+err_signal_stacks:
+	green_signal_stacks_exit();
 err_signals:
+	green_signals_exit();
 	green_sigpipe_exit();
 	green_fault_exit();
-	green_signals_exit();
 	green_workers_exit();
 	return err;
 }
@@ -403,13 +402,13 @@ static void runtime_exit(void)
 			free(green_rt.all->slot);
 		thread_free(green_rt.all);
 	}
-	green_descriptors_exit();
 	free(green_rt.timers);
 	green_stacks_exit();
 	green_arena_exit();
+	green_signal_stacks_exit();
+	green_signals_exit();
 	green_sigpipe_exit();
 	green_fault_exit();
-	green_signals_exit();
 	green_workers_exit();
 }
 

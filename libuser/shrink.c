@@ -61,6 +61,7 @@ static bool begin_pass(void)
 	if (now - green_rt.shrink_began < PASS_NS)
 		return false;
 	green_rt.shrink_began = now;
+	green_signals_look();
 	green_rt.shrink_next = green_rt.all;
 	return green_rt.all;
 }

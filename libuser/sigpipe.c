@@ -44,7 +44,7 @@ static void on_sigpipe(int sig, siginfo_t *si, void *context)
 	} else if (old_action.sa_handler != SIG_DFL) {
 		old_action.sa_handler(sig);
 	} else {
-		sigaction(SIGPIPE, &old_action, NULL);
+		green_sigaction(SIGPIPE, &old_action, NULL);
 		raise(SIGPIPE);
 	}
 }
@@ -53,7 +53,7 @@ void green_sigpipe_init(void)
 {
 	struct sigaction sa;
 
-	sigaction(SIGPIPE, NULL, &old_action);
+	green_sigaction(SIGPIPE, NULL, &old_action);
 	if (old_action.sa_handler == SIG_IGN)
 		return;
 	sa = old_action;
@@ -61,7 +61,7 @@ void green_sigpipe_init(void)
 	sa.sa_flags |= SA_SIGINFO | SA_ONSTACK;
 	if (old_action.sa_handler == SIG_DFL)
 		sa.sa_flags |= SA_RESTART;
-	sigaction(SIGPIPE, &sa, NULL);
+	green_sigaction(SIGPIPE, &sa, NULL);
 }
 
 /* One that the program has installed meanwhile stays. */
@@ -69,6 +69,6 @@ void green_sigpipe_exit(void)
 {
 	struct sigaction sa;
 
-	if (!sigaction(SIGPIPE, NULL, &sa) && sa.sa_sigaction == on_sigpipe)
-		sigaction(SIGPIPE, &old_action, NULL);
+	if (!green_sigaction(SIGPIPE, NULL, &sa) && sa.sa_sigaction == on_sigpipe)
+		green_sigaction(SIGPIPE, &old_action, NULL);
 }
