@@ -189,17 +189,24 @@ green_stack_grow:
 	.p2align 4
 green_stack_morestack_fixed:
 	.cfi_startproc
-	movl	$ENTRY_FIXED | ENTRY_FAR, %r10d
+	pushq	%rax
+	.cfi_def_cfa_offset 16
+	movl	$ENTRY_FIXED | ENTRY_FAR, %eax
 	jmp	1f
 green_stack_morestack_far:
-	movl	$ENTRY_FAR, %r10d
+	.cfi_def_cfa_offset 8
+	pushq	%rax
+	.cfi_def_cfa_offset 16
+	movl	$ENTRY_FAR, %eax
 	jmp	1f
 green_stack_morestack_none:
+	.cfi_def_cfa_offset 8
 	leaq	8(%rsp), %r11
 green_stack_morestack:
-	xorl	%r10d, %r10d
-1:	pushq	%rax
-	.cfi_adjust_cfa_offset 8
+	pushq	%rax
+	.cfi_def_cfa_offset 16
+	xorl	%eax, %eax
+1:
 	pushq	%rdi
 	.cfi_adjust_cfa_offset 8
 	pushq	%rsi
@@ -212,6 +219,8 @@ green_stack_morestack:
 	.cfi_adjust_cfa_offset 8
 	pushq	%r9
 	.cfi_adjust_cfa_offset 8
+	pushq	%r10			/* the callee, in lend.S */
+	.cfi_adjust_cfa_offset 8
 	subq	$136, %rsp
 	.cfi_adjust_cfa_offset 136
 	movups	%xmm0, (%rsp)
@@ -222,7 +231,7 @@ green_stack_morestack:
 	movups	%xmm5, 80(%rsp)
 	movups	%xmm6, 96(%rsp)
 	movups	%xmm7, 112(%rsp)
-	movq	%r10, ENTRY_FLAGS(%rsp)
+	movq	%rax, ENTRY_FLAGS(%rsp)
 	leaq	ENTRY_SIZE(%rsp), %rdi
 	subq	%r11, %rdi
 	movq	$-1, %rsi
@@ -240,6 +249,8 @@ green_stack_morestack_return:
 	movups	112(%rsp), %xmm7
 	addq	$136, %rsp
 	.cfi_adjust_cfa_offset -136
+	popq	%r10
+	.cfi_adjust_cfa_offset -8
 	popq	%r9
 	.cfi_adjust_cfa_offset -8
 	popq	%r8
@@ -339,7 +350,9 @@ green_segment_leave:
 	/* Most have the mark of greencc in front of their code (Barrier.cpp). */
 	testl	$0xffc, %e\callee
 	jz	3f
-	cmpl	$0x071f0f67, -4(%r\callee)
+	movl	-4(%r\callee), %r11d
+	orl	$0x01000000, %r11d
+	cmpl	$0x071f0f67, %r11d
 	jne	3f
 	ret
 3:
@@ -396,6 +409,70 @@ green_segment_leave:
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx, si
 	BARRIER	green_escape_end, rdi
+
+/*
+ * From green_lend_*: hold those of the six registers that mask r11 has bits for, if
+ * they point into the stack, then go to r10. What may be arguments is kept.
+ */
+	.globl	green_lend_hold
+	.hidden	green_lend_hold
+	.type	green_lend_hold, @function
+	.p2align 4
+green_lend_hold:
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	pushq	%rax
+	pushq	%r10
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
+	movups	%xmm\i, -192 + 16 * \i(%rbp)
+	.endr
+	leaq	-192(%rbp), %rsp
+	leaq	-64(%rbp), %rdi
+	movl	%r11d, %esi
+	movq	%r10, %rdx
+	movq	(%rbp), %rcx
+	cld
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	1f
+	movq	W_CURRENT(%r11), %r10
+	testq	%r10, %r10
+	jz	1f
+	cmpq	T_HI(%r10), %rsp
+	jae	1f
+	cmpq	T_LO(%r10), %rsp
+	jb	1f
+	movq	W_SP(%r11), %rsp
+1:	andq	$-16, %rsp
+	call	do_green_lend
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
+	movups	-192 + 16 * \i(%rbp), %xmm\i
+	.endr
+	leaq	-64(%rbp), %rsp
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	popq	%r10
+	popq	%rax
+	popq	%rbp
+	.cfi_def_cfa rsp, 8
+	jmp	*%r10
+	.cfi_endproc
+	.size	green_lend_hold, . - green_lend_hold
 
 /* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
 	.p2align 4

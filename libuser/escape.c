@@ -230,6 +230,22 @@ void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
 }
 
 /*
+ * ... and so are those of six arguments, the last first in @word, that @mask has bits
+ * for.
+ */
+void do_green_lend(const uintptr_t *word, unsigned int mask, const void *callee,
+		   uintptr_t fp);
+void do_green_lend(const uintptr_t *word, unsigned int mask, const void *callee,
+		   uintptr_t fp)
+{
+	unsigned int i;
+
+	for (i = 0; i < 6; i++)
+		if (mask & 1U << i)
+			do_green_escape_lend(word[5 - i], callee, fp);
+}
+
+/*
  * Forget what lies below @addr. A pin that spans it is a rest of a frame that is
  * gone, and has covered what was to be pinned since.
  */

@@ -45,7 +45,7 @@
 #define W_AFTER		16
 #define W_OS_SP		24
 #define SAVED_SIZE	64
-#define ENTRY_SIZE	200
+#define ENTRY_SIZE	208
 #define ENTRY_FLAGS	128
 #define ENTRY_FAR	1		/* SEGMENT_FAR bytes of arguments, not SEGMENT_ARGS */
 #define ENTRY_FIXED	2		/* only a segment will do */
@@ -193,6 +193,7 @@ struct green_io {
 struct green_entry {
 	unsigned char floats[128];
 	uint64_t flags;			/* ENTRY_* */
+	uint64_t r10;
 	uint64_t word[6];		/* the last first */
 	uint64_t rax;
 	uint64_t pc;			/* in the function */

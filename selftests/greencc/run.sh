@@ -24,8 +24,9 @@ report() { # status name
 
 gcc -O2 -Wall -Wextra -c "$here/runtime.c" -o "$dir/runtime.o" &&
 gcc -c "$here/switch.S" -o "$dir/switch.o" &&
+gcc -c "$here/../../libuser/lend.S" -o "$dir/lend.o" &&
 gcc -O2 -c "$here/plain.c" -o "$dir/plain.o" || exit 1
-rt="$dir/runtime.o $dir/switch.o"
+rt="$dir/runtime.o $dir/switch.o $dir/lend.o"
 
 # A program moves at every call, says what clang's says, and is never refused.
 move() { # test, options

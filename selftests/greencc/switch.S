@@ -54,6 +54,7 @@ green_stack_morestack_fixed:
 	pushq	%rcx
 	pushq	%r8
 	pushq	%r9
+	pushq	%r10
 	subq	$136, %rsp
 	movups	%xmm0, (%rsp)
 	movups	%xmm1, 16(%rsp)
@@ -63,7 +64,7 @@ green_stack_morestack_fixed:
 	movups	%xmm5, 80(%rsp)
 	movups	%xmm6, 96(%rsp)
 	movups	%xmm7, 112(%rsp)
-	leaq	200(%rsp), %rdi
+	leaq	208(%rsp), %rdi
 	subq	%r11, %rdi
 	call	green_stack_grow
 green_stack_morestack_return:
@@ -76,6 +77,7 @@ green_stack_morestack_return:
 	movups	96(%rsp), %xmm6
 	movups	112(%rsp), %xmm7
 	addq	$136, %rsp
+	popq	%r10
 	popq	%r9
 	popq	%r8
 	popq	%rcx
@@ -141,6 +143,45 @@ run_on_stack_return:
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx
 	BARRIER	green_escape_end, rdi
+
+/* From libuser/lend.S: r10 is the callee, r11 a mask of its arguments. */
+	.globl	green_lend_hold
+	.type	green_lend_hold, @function
+green_lend_hold:
+	pushq	%rbp
+	movq	%rsp, %rbp
+	pushq	%rax
+	pushq	%r10
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
+	movups	%xmm\i, -192 + 16 * \i(%rbp)
+	.endr
+	leaq	-192(%rbp), %rsp
+	leaq	-64(%rbp), %rdi
+	movl	%r11d, %esi
+	movq	%r10, %rdx
+	andq	$-16, %rsp
+	call	do_green_lend
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
+	movups	-192 + 16 * \i(%rbp), %xmm\i
+	.endr
+	leaq	-64(%rbp), %rsp
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	popq	%r10
+	popq	%rax
+	popq	%rbp
+	jmp	*%r10
+	.size	green_lend_hold, .-green_lend_hold
 
 	.local	saved_sp
 	.comm	saved_sp, 8, 8

@@ -38,6 +38,25 @@
 	ud2
 	.cfi_endproc
 
+/* The ways out (libuser/lend.S): r10 is where to. */
+	.altmacro
+	.macro	WAYS mask
+	STUB	green_lend_\mask
+	STUB	green_lend_far_\mask
+	STUB	green_need_\mask
+	.endm
+	.set	mask, 0
+	.rept	64
+	WAYS	%mask
+	.set	mask, mask + 1
+	.endr
+	STUB	green_need_far
+	.cfi_startproc
+	cmpq	$0, %fs:0x70
+	jne	1b
+	jmp	*%r10
+	.cfi_endproc
+
 	.section .rodata.str1.1, "aMS", @progbits, 1
 .Lmessage:
 	.ascii	"green: a library does not find libgreen: link the program by greencc, "

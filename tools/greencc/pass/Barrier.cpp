@@ -19,8 +19,8 @@
 // this stack lies in a pinned one.
 //
 // Pointers are lent to calls whose callee is not seen. That is no store: the
-// callee has barriers of its own if it is mapped, and green_escape_lend() pins what is
-// lent to any other. For what it finds through the pointer the callee relies on
+// callee has barriers of its own if it is mapped, and what is lent to any other is
+// pinned on the way out (Outgoing.cpp), or by green_escape_lend() if that cannot be. For what it finds through the pointer the callee relies on
 // the invariant: a local is shared as soon as it may be lent.
 //
 // The test is value >= rsp: no live local lies below. What else lies above is
@@ -65,14 +65,14 @@ bool isLent(const CallBase &CB, unsigned I) {
   return !isRuntimeCall(CB) || isTry(CB) || CB.doesNotCapture(I);
 }
 
-// Could a callee that is not mapped keep what it is lent?
-static bool mayBeKept(const CallBase &CB, unsigned I) {
+bool mayBeKept(const CallBase &CB, unsigned I) {
   return !isRuntimeCall(CB) && !CB.isByValArgument(I) && !CB.doesNotCapture(I) &&
          !CB.paramHasAttr(I, Attribute::StructRet) && !options().AllMapped;
 }
 
-// nopl (%edi), which nobody else writes. The runtime knows it too (escape.c).
-constexpr uint32_t BarrierMark = 0x071f0f67;
+// What nobody else writes, and the runtime knows too (lend.S): nopl (%edi), and of
+// functions that test the stack nopl (%esi).
+constexpr uint32_t BarrierMark = 0x071f0f67, TestMark = 0x061f0f67;
 
 namespace {
 
@@ -176,20 +176,14 @@ private:
   }
 
   void visitUnknownCall(CallBase &CB) {
-    SmallVector<Value *, 4> Lent;
     for (unsigned I = 0; I < CB.arg_size(); I++) {
       Value *A = CB.getArgOperand(I);
       if (!isLent(CB, I))
         checkIfHeld(&CB, A);
-      else if (mayBeKept(CB, I) && Esc.holdsStackAddress(*A))
-        Lent.push_back(A);
+      else if (mayBeKept(CB, I) && !isHeldOutside(CB, I) && Esc.holdsStackAddress(*A))
+        call(underlyingLocal(*A) ? &CB : ifOnStack(&CB, A), "green_escape_lend",
+             {A, CB.getCalledOperand()});
     }
-    // What surely lies on the stack is worth a look at the callee.
-    bool Own = any_of(Lent, [](Value *A) { return underlyingLocal(*A); });
-    Instruction *Cold = Own ? ifNoBarriers(CB) : nullptr;
-    for (Value *A : Lent)
-      call(Own ? Cold : ifOnStack(&CB, A), "green_escape_lend",
-           {A, CB.getCalledOperand()});
   }
 
   void visitIntrinsic(IntrinsicInst &I) {
@@ -299,26 +293,6 @@ private:
     return branch(At, "cmpq %rsp, $1", "={@ccae},r,~{flags}", {V});
   }
 
-  // A callee with barriers is known by what precedes its code: see markFunction().
-  // Nothing of ours begins a page, nor may what comes before one be read.
-  Instruction *ifNoBarriers(CallBase &CB) {
-    IRBuilder<> B(&CB);
-    place(B);
-    Value *Callee = CB.getCalledOperand();
-    Value *InPage = B.CreateAnd(B.CreatePtrToInt(Callee, B.getInt64Ty()), 0xffc);
-    Value *Start = B.CreateICmpEQ(InPage, B.getInt64(0));
-    Instruction *Known, *Unknown;
-    SplitBlockAndInsertIfThenElse(Start, &CB, &Unknown, &Known, rare());
-    B.SetInsertPoint(Known);
-    Value *Mark = B.CreateAlignedLoad(B.getInt32Ty(), B.CreatePtrAdd(Callee, B.getInt64(-4)),
-                                      Align(1));
-    Value *Other = B.CreateICmpNE(Mark, B.getInt32(BarrierMark));
-    BasicBlock *Cold = Unknown->getParent(), *Next = CB.getParent();
-    B.CreateCondBr(Other, Cold, Next, rare());
-    Known->eraseFromParent();
-    return Unknown;
-  }
-
   MDNode *rare() { return MDBuilder(C).createBranchWeights(1, 1u << 20); }
 
   // Dest is null, or perhaps a local that maps name.
@@ -417,11 +391,12 @@ private:
 
 } // namespace
 
-// Says to callers that are not seen that they may lend to F.
-void markFunction(Function &F) {
-  auto IsPointer = [](const Argument &A) { return A.getType()->isPointerTy(); };
-  if ((!F.hasLocalLinkage() || F.hasAddressTaken()) && any_of(F.args(), IsPointer))
-    F.setPrefixData(ConstantInt::get(Type::getInt32Ty(F.getContext()), BarrierMark));
+// Says to callers that are not seen that they may lend to F, and need not ask for
+// its stack.
+void markFunction(Function &F, bool Tests) {
+  if (!F.hasLocalLinkage() || F.hasAddressTaken())
+    F.setPrefixData(ConstantInt::get(Type::getInt32Ty(F.getContext()),
+                                     Tests ? TestMark : BarrierMark));
 }
 
 void insertBarriers(Function &F, Instruction *Entry, Escape &Esc) {

@@ -97,6 +97,8 @@ static const StringMap<unsigned> &libc() {
   return Table;
 }
 
+bool isLibraryName(StringRef Name) { return libc().contains(Name); }
+
 // A direct callee that is only declared here, so that its name is what counts.
 static const Function *externCallee(const CallBase &CB) {
   auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts());

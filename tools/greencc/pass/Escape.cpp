@@ -732,6 +732,15 @@ void Escape::setPinned(const Argument &A, const Value &Pinned) {
   I->Movable.insert(&A);
 }
 
+void Escape::replace(const Value &Old, const Value &New) {
+  for (auto *Nodes : {&I->ValueNode, &I->NumberNode})
+    if (auto It = Nodes->find(&Old); It != Nodes->end()) {
+      unsigned N = It->second;
+      Nodes->erase(It);
+      Nodes->insert({&New, N});
+    }
+}
+
 bool Escape::staysInside(const Value &Ptr) const {
   auto It = I->ValueNode.find(&Ptr);
   return It != I->ValueNode.end() && I->staysInside(It->second);

@@ -12,12 +12,15 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/SparseBitVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/Module.h"
+#include <map>
 #include <memory>
+#include <string>
 
 #include "../../../include/green_ptrmap.h"
 #include "../channel.h"
@@ -44,6 +47,7 @@ enum CalleeTrait : unsigned {
   Allocates = 128,       // returns no pointer that is derived from an argument
 };
 unsigned calleeTraits(const llvm::CallBase &CB);
+bool isLibraryName(llvm::StringRef Name); // there are such traits
 bool isRuntimeCall(const llvm::CallBase &CB); // of libgreen
 bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
 
@@ -88,6 +92,8 @@ public:
   // what it is called behind that.
   bool pinnedOnEntry(const llvm::Argument &A) const;
   void setPinned(const llvm::Argument &A, const llvm::Value &Pinned);
+  // Old is about to go, and New takes its place.
+  void replace(const llvm::Value &Old, const llvm::Value &New);
   // May the memory at Ptr hold the address of a local that can move?
   bool pointsToStackAddresses(const llvm::Value &Ptr) const;
   // May the memory of A hold one?
@@ -108,8 +114,10 @@ llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
 constexpr char NumberOnly[] = "green.number";
 
 // Barrier.cpp
+// Could a callee that is not mapped keep what it is lent?
+bool mayBeKept(const llvm::CallBase &CB, unsigned I);
 void insertBarriers(llvm::Function &F, llvm::Instruction *Entry, Escape &Esc);
-void markFunction(llvm::Function &F);
+void markFunction(llvm::Function &F, bool Tests);
 
 // Layout.cpp
 llvm::SmallVector<uint8_t, 8> localWords(const llvm::DataLayout &DL,
@@ -145,9 +153,43 @@ void settleThreadLocals(llvm::Module &M);
 // Growth.cpp
 llvm::DenseSet<const llvm::Function *> functionsToCheck(llvm::Module &M);
 llvm::Instruction *behindEntry(llvm::Function &F);
-void insertGrowthChecks(llvm::Function &F);
+// Bytes that the calls of a function want below its frame: those that are always
+// made, when it is entered; others of foreign code, when they are made.
+struct Needs {
+  uint64_t OnEntry = 0;
+  llvm::SmallPtrSet<const llvm::CallBase *, 8> OnTheWay;
+};
+Needs needsOf(llvm::Function &F);
+void insertGrowthChecks(llvm::Function &F, const Needs &N);
 // For the test in front of F; see channel.h. Checked: it is in functionsToCheck().
-int64_t needInFront(llvm::Function &F, bool Checked);
+int64_t needInFront(llvm::Function &F, bool Checked, const Needs &N);
+// Are there arguments that a test in front of the callee would lose?
+bool passesExotically(const llvm::Function &F);
+bool passesExotically(const llvm::CallBase &CB);
+
+// Outgoing.cpp
+// Does it go by libuser/lend.S, which holds what is lent if the callee is foreign?
+bool goesOut(const llvm::CallBase &CB);
+// ... argument I too?
+bool isHeldOutside(const llvm::CallBase &CB, unsigned I);
+// Could a call of a function that is known by name?
+bool canAskOnTheWay(const llvm::CallBase &CB);
+// The name by which other files call F.
+void nameForCallers(llvm::Function &F);
+
+class WaysOut {
+public:
+  explicit WaysOut(llvm::Module &M) : M(M) {}
+  void route(llvm::Function &F, Escape &Esc, const Needs &N);
+  void emit(); // once, at the end
+
+private:
+  void callByName(llvm::CallInst &CI, bool Need);
+
+  llvm::Module &M;
+  // By the name that is called: the function, and the way to it.
+  std::map<std::string, std::pair<std::string, std::string>> Ways;
+};
 
 // Statepoints.cpp
 class Statepoints {

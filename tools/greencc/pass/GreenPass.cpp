@@ -136,14 +136,20 @@ public:
         Shared.insert(F);
     Escape Esc(M, Shared);
     DenseMap<const Function *, int64_t> Need;
+    WaysOut Ways(M);
     for (Function *F : Subjects) {
       Instruction *At = behindEntry(*F);
-      Need[F] = needInFront(*F, Checked.contains(F));
+      Needs N = needsOf(*F);
+      Need[F] = needInFront(*F, Checked.contains(F), N);
       if (Checked.contains(F))
-        insertGrowthChecks(*F);
+        insertGrowthChecks(*F, N);
       insertBarriers(*F, At, Esc);
-      markFunction(*F);
+      Ways.route(*F, Esc, N);
+      markFunction(*F, Need[F] != GREENCC_NO_TEST);
+      if (Need[F] != GREENCC_NO_TEST)
+        nameForCallers(*F);
     }
+    Ways.emit();
     for (Function *F : Subjects) {
       if (Why[F] == GREEN_WHY_NONE)
         Why[F] = Esc.why(*F);

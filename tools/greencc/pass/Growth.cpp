@@ -6,6 +6,7 @@
 // the arguments are passed, which are in registers then. What alloca() takes is
 // tested where it is taken, by code like any.
 #include "Green.h"
+#include "llvm/Analysis/PostDominators.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -122,10 +123,16 @@ constexpr uint64_t MostStackBytes = GREENCC_FAR_BYTES - 64;
 
 static bool isExotic(const Passing &P) { return P.Exotic || P.StackBytes > MostStackBytes; }
 
+bool passesExotically(const Function &F) { return isExotic(passing(F)); }
+bool passesExotically(const CallBase &CB) { return isExotic(passing(CB)); }
+
 // What a call needs below its caller's frame. What has no test of its own does
 // with a guess.
 static uint64_t callNeed(const CallBase &CB) {
-  if (CB.isInlineAsm() || isa<IntrinsicInst>(CB) || isRuntimeCall(CB))
+  if (CB.isInlineAsm() || isa<IntrinsicInst>(CB) || isRuntimeCall(CB) || goesOut(CB))
+    return 0;
+  // setjmp() and its like.
+  if (CB.hasFnAttr(Attribute::ReturnsTwice))
     return 0;
   Passing P = passing(CB);
   if (isExotic(P))
@@ -147,18 +154,31 @@ static void refuseHugeVariadic(const CallBase &CB) {
                                        " bytes of variable arguments");
 }
 
-static uint64_t needOfCalls(const Function &F) {
-  uint64_t Need = 0;
-  for (const Instruction &I : instructions(F))
-    if (auto *CB = dyn_cast<CallBase>(&I)) {
-      Need = std::max(Need, callNeed(*CB));
-      refuseHugeVariadic(*CB);
-    } else if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca()) {
+// Foreign code that is always called is asked for on entry, where that is cheapest.
+Needs needsOf(Function &F) {
+  Needs N;
+  if (!options().Growth)
+    return N;
+  PostDominatorTree Always(F);
+  for (Instruction &I : instructions(F)) {
+    if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca())
       // Its frame cannot move, so better be generous while there is none: what
       // is not touched costs nothing.
-      Need = std::max(Need, DynamicNeed);
-    }
-  return Need;
+      N.OnEntry = std::max(N.OnEntry, DynamicNeed);
+    auto *CB = dyn_cast<CallBase>(&I);
+    if (!CB)
+      continue;
+    refuseHugeVariadic(*CB);
+    uint64_t Need = callNeed(*CB);
+    if (Need == UncheckedNeed && canAskOnTheWay(*CB) &&
+        !Always.dominates(I.getParent(), &F.getEntryBlock()))
+      N.OnTheWay.insert(CB);
+    else
+      N.OnEntry = std::max(N.OnEntry, Need);
+  }
+  if (N.OnEntry >= UncheckedNeed)
+    N.OnTheWay.clear();
+  return N;
 }
 
 constexpr uint64_t UncheckedLocals = 256;
@@ -238,7 +258,7 @@ Instruction *behindEntry(Function &F) {
   return At;
 }
 
-int64_t needInFront(Function &F, bool Checked) {
+int64_t needInFront(Function &F, bool Checked, const Needs &N) {
   Passing P = passing(F);
   if (!options().Growth)
     return GREENCC_NO_TEST;
@@ -250,7 +270,7 @@ int64_t needInFront(Function &F, bool Checked) {
   // Its callers take it for a function that is never stopped.
   if (!Checked)
     return GREENCC_FAR | GREENCC_FIXED | GREENCC_IF_LARGE;
-  uint64_t Need = needOfCalls(F);
+  uint64_t Need = N.OnEntry;
   bool Far = F.isVarArg() || !P.Described || P.StackBytes > GREENCC_NEAR_BYTES;
   int64_t Guess = Need >= DynamicNeed     ? GREENCC_GUESS_DYNAMIC
                   : Need >= UncheckedNeed ? GREENCC_GUESS
@@ -260,22 +280,21 @@ int64_t needInFront(Function &F, bool Checked) {
 }
 
 // alloca() and variable-length arrays take their room at once.
-void insertGrowthChecks(Function &F) {
+void insertGrowthChecks(Function &F, const Needs &N) {
   SmallVector<AllocaInst *, 4> Dynamic;
   for (Instruction &I : instructions(F))
     if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca())
       Dynamic.push_back(A);
-  uint64_t Need = Dynamic.empty() ? 0 : needOfCalls(F);
   for (AllocaInst *A : Dynamic) {
     IRBuilder<> B(A);
     const DataLayout &DL = F.getParent()->getDataLayout();
-    Value *N = B.CreateZExtOrTrunc(A->getArraySize(), B.getInt64Ty());
-    N = B.CreateMul(N, B.getInt64(DL.getTypeAllocSize(A->getAllocatedType())));
+    Value *Bytes = B.CreateZExtOrTrunc(A->getArraySize(), B.getInt64Ty());
+    Bytes = B.CreateMul(Bytes, B.getInt64(DL.getTypeAllocSize(A->getAllocatedType())));
     auto Plus = [&](Value *V, uint64_t C) {
       return B.CreateBinaryIntrinsic(Intrinsic::uadd_sat, V, B.getInt64(C));
     };
-    Value *Taken = Plus(N, A->getAlign().value() + 64);
-    checkBefore(A, Plus(Taken, Need), Taken);
+    Value *Taken = Plus(Bytes, A->getAlign().value() + 64);
+    checkBefore(A, Plus(Taken, N.OnEntry), Taken);
   }
 }
 
