@@ -23,6 +23,11 @@ bool green_in_arena(uintptr_t addr)
 	return addr >= arena.base && addr < arena.base + green_rt.opt.arena_size;
 }
 
+bool green_in_slots(uintptr_t addr)
+{
+	return addr >= arena.floor && addr < arena.base + green_rt.opt.arena_size;
+}
+
 /* In large steps: each is a system call. Without it a core file tells less. */
 static void dump_from(uintptr_t addr)
 {

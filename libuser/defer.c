@@ -17,9 +17,40 @@
 #define RECORD_CLOSURE	2u
 static_assert(!(CALL_UNTESTED & (RECORD_HEAP | RECORD_CLOSURE)), "a bit of its own");
 
+/* What struct green_scope's pending has above the number of calls, while there are any. */
+#define SCOPE_MARK	(0x67736370UL << 32)	/* "gscp" */
+#define SCOPE_CALLS	0xffffffffUL
+
 static bool within(const void *p, uintptr_t lo, uintptr_t hi)
 {
 	return (uintptr_t)p >= lo && (uintptr_t)p < hi;
+}
+
+/*
+ * The scope of the newest record, which is to be there still: if it was left in a way
+ * that nobody noticed, it lies below the caller's sp, or others have written there.
+ */
+static struct green_scope *scope_of_newest(const struct green *t)
+{
+	struct green_scope *s = (struct green_scope *)t->defers->argp;
+	uintptr_t at = (uintptr_t)s;
+	bool gone = green_in_slots(at) && (!green_on_stack(t, at) ||
+		    (green_on_stack(t, t->sp) && at < t->sp));
+
+	if (gone || (s->pending & ~SCOPE_CALLS) != SCOPE_MARK || !(s->pending & SCOPE_CALLS))
+		green_die(t, "a GREEN_SCOPE with deferred calls was left in a way that libgreen does not see");
+	return s;
+}
+
+static void count_up(struct green_scope *s)
+{
+	s->pending = s->pending ? s->pending + 1 : SCOPE_MARK | 1;
+}
+
+static void count_down(struct green_scope *s)
+{
+	if (!(--s->pending & SCOPE_CALLS))
+		s->pending = 0;
 }
 
 int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
@@ -32,6 +63,8 @@ int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
 	struct green *t = green_worker->current;
 	unsigned int flags = meta & GREEN_META_CLOSURE ? RECORD_CLOSURE : 0;
 
+	if (t->defers)
+		scope_of_newest(t);
 	if (!rec) {
 		rec = malloc(sizeof(*rec));
 		if (!rec)
@@ -48,7 +81,7 @@ int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
 		.args = { (uintptr_t)a0, (uintptr_t)a1 },
 	};
 	t->defers = rec;
-	s->pending++;
+	count_up(s);
 	return 0;
 }
 
@@ -85,10 +118,11 @@ static bool lacks_room(const struct green *t, const struct green_defer *call)
  */
 struct green_defer *green_defer_take(struct green *t)
 {
+	struct green_scope *s = scope_of_newest(t);
 	struct green_defer *rec = t->defers;
 
 	t->defers = rec->link;
-	((struct green_scope *)rec->argp)->pending--;
+	count_down(s);
 	t->call = *rec;
 	if (lacks_room(t, rec))
 		t->call.flags |= CALL_UNTESTED;
@@ -243,6 +277,8 @@ int green_prove_defers(struct green *t, struct green_proof *p,
 	const struct green_defer *rec;
 	int err;
 
+	if (t->defers)
+		scope_of_newest(t);
 	if (t->call.fn) {
 		err = prove_record(&t->call, p, false, why);
 		if (err)

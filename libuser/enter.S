@@ -125,6 +125,7 @@
 	INTERNAL green_defer_pop, 1, 0x01
 	INTERNAL green_exit_next, 0
 	INTERNAL green_panic_next, 0
+	INTERNAL green_leave_next, 1, 0x01
 	INTERNAL green_panic_text, 3, 0x010101
 	API	green_stack_move, 3, 0x010001
 	API	green_stack_info, 2, 0x0101
@@ -147,7 +148,8 @@
 /*
  * void green_stack_grow(uint64_t need, uint64_t taken): called by the entry
  * checks of mapped functions. A signal handler on its alternate stack may stand
- * below the limit too: that is no stack of ours, and none to grow.
+ * below the limit too: that is no stack of ours, and none to grow. If rsp is in an
+ * older segment, frames were left in another way: leave.c.
  */
 	.globl	green_stack_grow
 	.type	green_stack_grow, @function
@@ -158,16 +160,33 @@ green_stack_grow:
 	movq	%fs:(%r11), %r11
 	testq	%r11, %r11
 	jz	1f
-	movq	W_CURRENT(%r11), %r10
+	movq	W_RUNNING(%r11), %r10
 	testq	%r10, %r10
-	jz	1f
+	jz	2f
 	cmpq	T_HI(%r10), %rsp
-	jae	1f
+	jae	2f
 	cmpq	T_LO(%r10), %rsp
-	jb	1f
-	leaq	green_do_stack_grow(%rip), %rax
+	jb	2f
+3:	leaq	green_do_stack_grow(%rip), %rax
 	jmp	green_enter
 1:	ret
+2:	pushq	%rdi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rsi
+	.cfi_adjust_cfa_offset 8
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	leaq	24(%rsp), %rdi
+	call	green_grows_at
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	popq	%rsi
+	.cfi_adjust_cfa_offset -8
+	popq	%rdi
+	.cfi_adjust_cfa_offset -8
+	testb	%al, %al
+	jnz	3b
+	ret
 	.cfi_endproc
 	.size	green_stack_grow, . - green_stack_grow
 
@@ -311,18 +330,22 @@ green_segment_leave:
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
 	movq	W_CURRENT(%r11), %r10
+	/* Newer ones that were left in another way, and then this one. */
+1:	movq	T_SEGMENT(%r10), %rcx
 	movq	T_SLOT(%r10), %r11
-	movq	T_SPARE(%r10), %rcx
-	movq	%rcx, SLOT_NEXT(%r11)
+	movq	T_SPARE(%r10), %r9
+	movq	%r9, SLOT_NEXT(%r11)
 	movq	%r11, T_SPARE(%r10)
+	movq	S_SLOT(%rcx), %r11
+	movq	%r11, T_SLOT(%r10)
+	movq	S_OUTER(%rcx), %r11
+	movq	%r11, T_SEGMENT(%r10)
+	cmpq	%rcx, %rsp
+	jne	1b
 	movq	S_LO(%rsp), %r11
 	movq	%r11, T_LO(%r10)
 	movq	S_HI(%rsp), %r11
 	movq	%r11, T_HI(%r10)
-	movq	S_SLOT(%rsp), %r11
-	movq	%r11, T_SLOT(%r10)
-	movq	S_OUTER(%rsp), %r11
-	movq	%r11, T_SEGMENT(%r10)
 	movq	S_LIMIT(%rsp), %r11
 	movq	%r11, T_LIMIT(%r10)
 	movq	%r11, %fs:0x70
@@ -499,6 +522,9 @@ not_green:
 	leaq	green_do_green_panic_next(%rip), %r10
 	cmpq	%r10, %rax
 	je	1f
+	leaq	green_do_green_leave_next(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
 	movq	$-1, %rax
 	ret
 1:	xorl	%eax, %eax
@@ -514,9 +540,14 @@ green_enter:
 	movq	%fs:(%r11), %r11
 	testq	%r11, %r11
 	jz	not_green
-	movq	W_CURRENT(%r11), %r10
+	movq	W_RUNNING(%r11), %r10
 	testq	%r10, %r10
-	jz	not_green
+	jz	7f
+	cmpq	T_HI(%r10), %rsp
+	jae	7f
+	cmpq	T_LO(%r10), %rsp
+	jb	7f
+6:
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
@@ -543,6 +574,7 @@ green_enter:
 	movq	%rsp, T_SP(%r10)
 	movq	W_SP(%r11), %rsp
 	CFI_RUNTIME
+	movq	$0, W_RUNNING(%r11)
 	xorl	%ebp, %ebp
 	cmpl	$0, green_shared(%rip)
 	jne	3f
@@ -555,7 +587,8 @@ green_enter:
 	jne	2f
 1:	cmpl	$0, green_shared(%rip)
 	jne	4f
-5:	movq	T_SP(%r10), %rsp
+5:	movq	%r10, W_RUNNING(%rbx)
+	movq	T_SP(%r10), %rsp
 	.cfi_def_cfa rsp, SAVED_SIZE
 	movq	T_LIMIT(%r10), %r11
 	movq	%r11, %fs:0x70
@@ -587,6 +620,51 @@ green_enter:
 4:	call	green_unlock
 	movq	W_CURRENT(%rbx), %r10
 	jmp	5b
+	/* rsp is not where it should be; the arguments must not be lost. */
+	.cfi_def_cfa rsp, 8
+	.cfi_same_value rbp
+	.cfi_same_value rbx
+	.cfi_same_value r12
+	.cfi_same_value r13
+	.cfi_same_value r14
+	.cfi_same_value r15
+7:	pushq	%rax
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rsi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdx
+	.cfi_adjust_cfa_offset 8
+	pushq	%rcx
+	.cfi_adjust_cfa_offset 8
+	pushq	%r8
+	.cfi_adjust_cfa_offset 8
+	pushq	%r9
+	.cfi_adjust_cfa_offset 8
+	leaq	56(%rsp), %rdi
+	call	green_is_green_at
+	movl	%eax, %r10d
+	popq	%r9
+	.cfi_adjust_cfa_offset -8
+	popq	%r8
+	.cfi_adjust_cfa_offset -8
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	popq	%rdx
+	.cfi_adjust_cfa_offset -8
+	popq	%rsi
+	.cfi_adjust_cfa_offset -8
+	popq	%rdi
+	.cfi_adjust_cfa_offset -8
+	popq	%rax
+	.cfi_adjust_cfa_offset -8
+	testb	%r10b, %r10b
+	jz	not_green
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	movq	W_RUNNING(%r11), %r10
+	jmp	6b
 	.cfi_endproc
 	.size	green_enter, . - green_enter
 
@@ -606,6 +684,7 @@ green_next:
 	testq	%rax, %rax
 	jz	1f
 	movq	%rax, %r10
+	movq	%r10, W_RUNNING(%rbx)
 	movq	T_LIMIT(%r10), %r11
 	movq	%r11, %fs:0x70
 	movq	T_RET(%r10), %rax
@@ -715,6 +794,9 @@ green_switch_resume:
 	.cfi_startproc
 	.cfi_def_cfa rsp, SAVED_SIZE
 	CFI_SAVED
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	movq	%rbx, W_RUNNING(%r11)
 	movq	T_LIMIT(%rbx), %r11
 	movq	%r11, %fs:0x70
 	movq	T_RET(%rbx), %rax
@@ -865,6 +947,173 @@ green_defer_leave:
 	RUNNER	green_panic_raise, green_panic_next
 
 /*
+ * void green_leave_frames(uintptr_t target): frames below @target are about to be left
+ * in another way than by returning. What they have deferred is run here, on top of
+ * them; then the thread is in line with a stack pointer there.
+ */
+	.globl	green_leave_frames
+	.type	green_leave_frames, @function
+	.p2align 4
+green_leave_frames:
+	.cfi_startproc
+	FRAME
+	subq	$16, %rsp
+	movq	%rdi, (%rsp)
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	3f
+	movq	W_RUNNING(%r11), %r10
+	testq	%r10, %r10
+	jz	2f
+	cmpq	T_HI(%r10), %rsp
+	jae	2f
+	cmpq	T_LO(%r10), %rsp
+	jb	2f
+	cmpq	T_HI(%r10), %rdi
+	jae	2f
+	cmpq	T_LO(%r10), %rdi
+	jb	2f
+1:	movq	(%rsp), %rdi
+	call	green_leave_next
+.Lleave_frames_next:
+	testq	%rax, %rax
+	jz	3f
+	CALL_DEFERRED
+.Lleave_frames_call:
+	jmp	1b
+2:	call	green_leaves_frames
+	testb	%al, %al
+	jnz	1b
+3:	leave
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	ret
+	.cfi_endproc
+	MAP	green_leave_frames, 1, 0x01, 2
+	SAFEPOINT green_leave_frames, .Lleave_frames_next, 0
+	SAFEPOINT green_leave_frames, .Lleave_frames_call, 0
+	MAP_END	green_leave_frames
+
+/* uintptr_t green_jmp_target(const void *env): as glibc hides it. */
+	.macro	JMP_TARGET env
+	movq	48(\env), \env
+	rorq	$17, \env
+	xorq	%fs:0x30, \env
+	.endm
+
+	.globl	green_jmp_target
+	.hidden	green_jmp_target
+	.type	green_jmp_target, @function
+green_jmp_target:
+	.cfi_startproc
+	JMP_TARGET %rdi
+	movq	%rdi, %rax
+	ret
+	.cfi_endproc
+	.size	green_jmp_target, . - green_jmp_target
+
+/*
+ * void longjmp(jmp_buf env, int val) and its like, in the place of the C library's,
+ * which do the jump. Weak: a program may have its own.
+ */
+	.macro	LONGJMP name, nr
+	.weak	\name
+	.type	\name, @function
+	.p2align 4
+\name:
+	.cfi_startproc
+	FRAME
+	subq	$16, %rsp
+	movq	%rdi, (%rsp)
+	movq	%rsi, 8(%rsp)
+	JMP_TARGET %rdi
+	call	green_leave_frames
+.L\name\()_left:
+	movq	green_next_longjmp + 8 * \nr(%rip), %rax
+	testq	%rax, %rax
+	jnz	1f
+	movl	$\nr, %edi
+	call	green_find_longjmp
+1:	movq	(%rsp), %rdi
+	movl	8(%rsp), %esi
+	leave
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	jmp	*%rax
+	.cfi_endproc
+	MAP	\name, 2, 0x01, 1
+	SAFEPOINT \name, .L\name\()_left, 0
+	MAP_END	\name
+	.endm
+
+	LONGJMP	longjmp, 0
+	LONGJMP	_longjmp, 1
+	LONGJMP	siglongjmp, 2
+	LONGJMP	__longjmp_chk, 3
+
+/*
+ * void green_landed(void): mapped code calls it where setjmp() or its like has returned,
+ * with the convention preserve_most. If whoever jumped there did not come by the
+ * above, this is the first to see it.
+ */
+	.globl	green_landed
+	.type	green_landed, @function
+	.p2align 4
+green_landed:
+	.cfi_startproc
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	testq	%r11, %r11
+	jz	1f
+	movq	W_RUNNING(%r11), %r11
+	testq	%r11, %r11
+	jz	2f
+	cmpq	T_HI(%r11), %rsp
+	jae	2f
+	cmpq	T_LO(%r11), %rsp
+	jb	2f
+1:	ret
+2:	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	andq	$-16, %rsp
+	leaq	8(%rbp), %rdi
+	call	green_grows_at
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	movq	W_RUNNING(%r11), %r11
+	testq	%r11, %r11
+	jz	3f
+	movq	T_LIMIT(%r11), %r11
+	movq	%r11, %fs:0x70
+3:	leaq	-64(%rbp), %rsp
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	popq	%rbp
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	ret
+	.cfi_endproc
+	.size	green_landed, . - green_landed
+
+/*
  * int green_defer_format(const char *fmt, ...): the arguments are laid out as
  * va_arg() wants them, so that they can be formatted on the worker's stack.
  */
@@ -938,7 +1187,9 @@ green_try:
 	pushq	T_PANICS(%r10)
 	movq	%rsp, T_TRY(%r10)
 	call	*%rax
-.Ltry_call:
+	.globl	green_try_call
+	.hidden	green_try_call
+green_try_call:
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
 	movq	W_CURRENT(%r11), %r10
@@ -950,7 +1201,7 @@ green_try:
 	ud2
 	.cfi_endproc
 	MAP	green_try, 2, 0x0101, 1
-	SAFEPOINT green_try, .Ltry_call, 8
+	SAFEPOINT green_try, green_try_call, 8
 	MAP_END	green_try
 
 	.section .note.GNU-stack, "", @progbits

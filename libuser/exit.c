@@ -17,7 +17,7 @@ struct green_defer *green_do_green_exit_next(void)
 {
 	struct green *t = green_worker->current;
 
-	t->exiting = true;
+	t->exiting = green_caller_sp(t);
 	t->try = NULL;
 	return t->defers ? green_defer_take(t) : NULL;
 }

@@ -44,6 +44,7 @@
 #define W_CURRENT	8
 #define W_AFTER		16
 #define W_OS_SP		24
+#define W_RUNNING	32
 #define SAVED_SIZE	64
 #define ENTRY_SIZE	208
 #define ENTRY_FLAGS	128
@@ -101,6 +102,7 @@ enum green_cancel {
 
 struct green_panic {
 	struct green_panic *link;	/* the next older one */
+	uintptr_t sp;			/* of green_panic(), or of what runs its defers */
 	char text[GREEN_PANIC_TEXT];
 };
 
@@ -264,13 +266,19 @@ struct green {
 	struct green_defer call;	/* handed to a runner; fn is NULL once it has it */
 	struct green_panic *caught;	/* whose text green_try() last returned */
 	enum green_cancel cancel;
-	bool exiting;			/* in green_exit(): no longer to be cancelled */
+	uintptr_t exiting;		/* sp of green_exit(), which is not to be left; or 0 */
 	uint64_t deadline;		/* 0: none */
 	uint64_t wake_at;		/* key in the timer heap */
 	int timer;			/* index in the timer heap, or -1 */
 	struct green_io io;
 	struct green_escapes escapes;
 };
+
+/* In a call of the runtime: the sp of who called. */
+static inline uintptr_t green_caller_sp(const struct green *t)
+{
+	return t->sp + sizeof(struct green_saved);
+}
 
 #define GREEN_POISON 0x67		/* 'g' */
 
@@ -343,6 +351,9 @@ struct green_worker {
 	struct green *current;		/* NULL while nobody runs */
 	uintptr_t after;		/* not 0: call green_after() before a return */
 	uintptr_t os_sp;		/* the OS thread's stack, a green_saved */
+	struct green *running;		/* whose own code runs; NULL inside the runtime */
+
+	uintptr_t os_hi;		/* where the stack of green_run()'s caller ends, or 0 */
 
 	struct green *runq_head, **runq_tail;
 	unsigned int ticks;
@@ -441,9 +452,13 @@ static inline void green_show(struct green *t)
 
 /* enter.S */
 long green_worker_enter(struct green_worker *w);
+/* @target is about to become the stack pointer: bring the running thread in line. */
+void green_leave_frames(uintptr_t target);
+/* The stack pointer in a jmp_buf. */
+uintptr_t green_jmp_target(const void *env);
 extern const char green_thread_entry[], green_thread_base[], green_switch_resume[];
 extern const char green_stack_morestack_return[], green_segment_leave[];
-extern const char green_segment_leave_far[];
+extern const char green_segment_leave_far[], green_try_call[];
 
 /* timer.c */
 int green_timer_add(struct green *t, uint64_t at);
@@ -458,6 +473,8 @@ void green_arena_exit(void);
 /* @bytes that were never used, the first @gap of them sealed; 0: there are none. */
 uintptr_t green_arena_carve(size_t bytes, size_t gap);
 bool green_in_arena(uintptr_t addr);
+/* ... in the part that slots are cut from. */
+bool green_in_slots(uintptr_t addr);
 
 /* sizes.c */
 /* Of the least size that has @room above its limit; beyond max_stack if none has. */
@@ -503,6 +520,7 @@ void green_slabs_exit(void);
 
 /* segment.c */
 int green_segment_begin(struct green *t, size_t need);
+/* The frames below @addr, which lies on the stack, are given up. */
 void green_segments_drop(struct green *t, uintptr_t addr);
 void green_segments_free(struct green *t);
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
@@ -599,6 +617,13 @@ bool green_escape_in(const struct green *t, uintptr_t lo, uintptr_t hi);
 
 /* panic.c */
 void green_panics_free(struct green *t);
+/* ... those that somebody below @sp raised, and the tries that are there. */
+void green_panics_leave(struct green *t, uintptr_t sp);
+void green_panics_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
+
+/* leave.c */
+/* By the OS thread that @w is. 0, or -EOPNOTSUPP: this C library's jmp_buf is unknown. */
+int green_leave_init(struct green_worker *w);
 
 /* nomove.c */
 /* Fills @why; -EBUSY. @pc: a function, or a return address. */
@@ -731,6 +756,7 @@ static_assert(offsetof(struct green_worker, sp) == W_SP, "enter.S");
 static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
 static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
 static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
+static_assert(offsetof(struct green_worker, running) == W_RUNNING, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
 static_assert(sizeof(struct green_entry) == ENTRY_SIZE, "enter.S");
 static_assert(offsetof(struct green_entry, flags) == ENTRY_FLAGS, "enter.S");

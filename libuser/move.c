@@ -74,6 +74,9 @@ static void settle(struct green *t, struct green_slot *slot,
 	size_t i;
 
 	green_adjust_defers(t, p->base, p->hi, delta);
+	green_panics_adjust(t, p->base, p->hi, delta);
+	if (t->exiting >= p->base && t->exiting < p->hi)
+		t->exiting += delta;
 	for (i = 0; i < p->nr_older; i++)
 		if (!left_out())
 			*p->older[i] += delta;
@@ -287,7 +290,9 @@ int green_do_green_stack_info(struct green *t, struct green_stack_info *info)
 	if (!t || t->state == STATE_DONE)
 		return -EINVAL;
 	*info = (struct green_stack_info){
-		.lo = t->lo, .hi = t->hi, .used = t->hi - t->sp, .moves = t->moves,
+		.lo = t->lo, .hi = t->hi, .moves = t->moves,
+		/* Unless it is on a stack that the program has made. */
+		.used = t->sp >= t->lo && t->sp < t->hi ? t->hi - t->sp : 0,
 	};
 	return 0;
 }

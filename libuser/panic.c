@@ -44,6 +44,7 @@ int green_do_green_panic_text(const char *fmt, const void *regs, const void *ove
 	if (!p)
 		green_die(t, "panic: %s (and no memory for its arguments)", fmt);
 	format(p->text, fmt, regs, overflow);
+	p->sp = green_caller_sp(t);
 	p->link = t->panics;
 	t->panics = p;
 	return 0;
@@ -97,6 +98,43 @@ void green_panics_free(struct green *t)
 }
 
 /*
+ * A panic whose deferred function was left by longjmp() is over, as if caught. Its
+ * runner lies below all that it runs for.
+ */
+void green_panics_leave(struct green *t, uintptr_t sp)
+{
+	struct green_panic *p = t->panics;
+
+	for (; t->try && (uintptr_t)t->try < sp; t->try = t->try->outer)
+		p = t->try->panics;
+	while (p && p->sp < sp)
+		p = p->link;
+	free_until(t->panics, p);
+	t->panics = p;
+}
+
+void green_panics_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta)
+{
+	struct green_panic *p;
+
+	for (p = t->panics; p; p = p->link)
+		if (p->sp >= lo && p->sp < hi)
+			p->sp += delta;
+}
+
+/*
+ * What stands below the frame of a green_try() that has not been left: the return
+ * address of its call.
+ */
+static bool is_alive(const struct green *t)
+{
+	const void *const *call = (const void *const *)t->try - 1;
+
+	return (uintptr_t)t->try > t->sp && green_on_stack(t, (uintptr_t)call) &&
+	       *call == green_try_call;
+}
+
+/*
  * Let green_try() return: what began inside it is over. A panic that a newer
  * one has replaced goes with it.
  */
@@ -123,6 +161,10 @@ const void *green_do_green_panic_next(void)
 {
 	struct green *t = green_worker->current;
 
+	t->panics->sp = green_caller_sp(t);
+	if (t->try && !is_alive(t))
+		green_die(t, "%s; a green_try() was left in a way that libgreen does not see",
+			  t->panics->text);
 	/* The frames that are given up lie below that of green_try(). */
 	if (t->defers && (!t->try || t->defers->argp < (void *)t->try))
 		return green_defer_take(t);

@@ -365,6 +365,9 @@ int green_prove(struct green *t, struct green_proof *p,
 	if (t->pins)
 		return green_refuse(why, GREEN_NOMOVE_PINNED,
 				    innermost(t));
+	/* A stack that the program has made, and switched to by itself. */
+	if (t->sp < t->lo || t->sp >= t->hi)
+		return green_refuse(why, GREEN_NOMOVE_FRAME, innermost(t));
 	green_trace(2, "proof: %s %llu", t->name ? t->name : "thread",
 		    (unsigned long long)t->id);
 	green_escape_prune(t);

@@ -361,6 +361,9 @@ static int runtime_init(const struct green_options *opt)
 	err = green_workers_init(green_rt.opt.workers);
 	if (err)
 		return err;
+	err = green_leave_init(&green_rt.worker[0]);
+	if (err)
+		goto err_workers;
 	green_fault_init();
 	green_sigpipe_init();
 	green_signals_init();
@@ -388,6 +391,7 @@ err_signals:
 	green_signals_exit();
 	green_sigpipe_exit();
 	green_fault_exit();
+err_workers:
 	green_workers_exit();
 	return err;
 }

@@ -137,12 +137,11 @@ int green_segment_begin(struct green *t, size_t need)
 	return 0;
 }
 
-/* Give up the newest segment, with all frames on it. */
-static void drop(struct green *t)
+/* Forget the newest segment. What its slot holds is there until that is given back. */
+static void to_outer(struct green *t)
 {
 	const struct green_segment s = *t->segment;
 
-	green_slot_put(t->slot);
 	t->lo = s.lo;
 	t->hi = s.hi;
 	t->limit = s.limit;
@@ -150,17 +149,27 @@ static void drop(struct green *t)
 	t->segment = s.outer;
 }
 
-/* The frames below @addr, which lies on the stack, are given up. */
+/*
+ * Their slots become spares, as if they had been left one by one: who is on its
+ * way by longjmp() runs there still.
+ */
 void green_segments_drop(struct green *t, uintptr_t addr)
 {
-	while (t->segment && (addr < t->lo || addr >= t->hi))
-		drop(t);
+	while (t->segment && (addr < t->lo || addr >= t->hi)) {
+		t->slot->next = t->spare;
+		t->spare = t->slot;
+		to_outer(t);
+	}
 }
 
 /* The thread has ended. */
 void green_segments_free(struct green *t)
 {
-	while (t->segment)
-		drop(t);
+	while (t->segment) {
+		struct green_slot *slot = t->slot;
+
+		to_outer(t);
+		green_slot_put(slot);
+	}
 	trim(t, true);
 }

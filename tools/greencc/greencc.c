@@ -675,13 +675,19 @@ static bool is_option(const char *a)
  */
 static void link_options(struct list *cmd)
 {
+	/* The last ones it has in the place of others'. */
+	static const char *const exported[] = {
+		"green_*", "longjmp", "_longjmp", "siglongjmp", "__longjmp_chk", "_Unwind_SetIP",
+	};
+
 	if (is_option("-r") || is_option("-nostdlib"))
 		return;
 	if (is_option("-shared"))
 		push(cmd, format("%s/greenshared.o", opt.dir));
 	else if (!is_option("-static") && !is_option("-static-pie") &&
 		 !is_option("-fuse-ld=gold"))
-		push(cmd, "-Wl,--export-dynamic-symbol=green_*");
+		for (size_t i = 0; i < sizeof(exported) / sizeof(exported[0]); i++)
+			push(cmd, format("-Wl,--export-dynamic-symbol=%s", exported[i]));
 	/* Last: what libgreen has is not taken from there. */
 	push(cmd, format("%s/libgreenstubs.a", opt.dir));
 }

@@ -25,6 +25,8 @@
 	STUB	green_escape_copy_to
 	STUB	green_escape_lend
 	STUB	green_escape_end
+	STUB	green_landed
+	STUB	green_leave_frames
 	.cfi_startproc
 	cmpq	$0, %fs:0x70
 	jne	1f

@@ -91,7 +91,8 @@ static const StringMap<unsigned> &libc() {
          "readlink", "uname", "getuid", "geteuid"});
     // The barrier itself: it runs in the middle of anything.
     Add(Str, {"green_escape", "green_escape_to", "green_escape_copy",
-              "green_escape_copy_to", "green_escape_lend", "green_escape_end"});
+              "green_escape_copy_to", "green_escape_lend", "green_escape_end",
+              "green_landed"});
     return T;
   }();
   return Table;
@@ -126,7 +127,7 @@ static const StringSet<> &runtime() {
       "green_unpin", "green_stats", "green_refusal", "green_nomove_name",
       "green_read", "green_write", "green_pread", "green_recv", "green_send",
       "green_accept", "green_connect", "green_shutdown", "green_openat",
-      "green_close", "green_poll"};
+      "green_close", "green_poll", "green_leave_frames"};
   return Names;
 }
 

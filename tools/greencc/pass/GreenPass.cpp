@@ -107,14 +107,56 @@ static void bindEarly(Module &M) {
     M.setRtLibUseGOT();
 }
 
+// By name, for -fno-builtin keeps clang from knowing them.
+static void markReturnsTwice(Module &M) {
+  for (StringRef Name : {"setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp", "__sigsetjmp_cancel",
+                         "savectx", "vfork", "getcontext"})
+    if (Function *F = M.getFunction(Name); F && F->isDeclaration())
+      F->addFnAttr(Attribute::ReturnsTwice);
+}
+
+// Whoever comes back by longjmp() may have left segments: libuser/leave.c. Most jumps
+// are seen before; __builtin_longjmp() is one by what is put in front of it.
+static void settleJumps(Function &F) {
+  SmallVector<CallInst *, 4> Calls;
+  for (Instruction &I : instructions(F))
+    if (auto *CI = dyn_cast<CallInst>(&I))
+      if (CI->hasFnAttr(Attribute::ReturnsTwice) ||
+          CI->getIntrinsicID() == Intrinsic::eh_sjlj_setjmp ||
+          CI->getIntrinsicID() == Intrinsic::eh_sjlj_longjmp)
+        Calls.push_back(CI);
+  Module &M = *F.getParent();
+  Type *Void = Type::getVoidTy(M.getContext()), *Ptr = PointerType::get(M.getContext(), 0);
+  for (CallInst *CI : Calls) {
+    bool Before = CI->getIntrinsicID() == Intrinsic::eh_sjlj_longjmp;
+    if (CI->isMustTailCall())
+      continue;
+    IRBuilder<> B(Before ? CI : CI->getNextNode());
+    B.SetCurrentDebugLocation(CI->getDebugLoc());
+    if (Before) {
+      // Its buffer: frame pointer, address, stack pointer.
+      Value *SP = B.CreateLoad(Ptr, B.CreateConstGEP1_64(Ptr, CI->getArgOperand(0), 2));
+      B.CreateCall(M.getOrInsertFunction("green_leave_frames", Void, Ptr), SP);
+      continue;
+    }
+    FunctionCallee Landed = M.getOrInsertFunction("green_landed", Void);
+    cast<Function>(Landed.getCallee())->setCallingConv(CallingConv::PreserveMost);
+    CallInst *Call = B.CreateCall(Landed);
+    Call->setCallingConv(CallingConv::PreserveMost);
+    Call->setDoesNotThrow();
+  }
+}
+
 class GreenPass : public PassInfoMixin<GreenPass> {
 public:
   PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
     SmallVector<Function *, 0> Subjects;
     settleThreadLocals(M);
+    markReturnsTwice(M);
     for (Function &F : M)
       if (isSubject(F)) {
         removeUnreachableBlocks(F);
+        settleJumps(F);
         dropMarkers(F);
         copyByvalArguments(F);
         splitAggregates(F);
