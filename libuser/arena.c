@@ -42,8 +42,10 @@ uintptr_t green_arena_carve(size_t bytes, size_t gap)
 {
 	uintptr_t lo = arena.brk - bytes;
 
-	if (arena.brk - arena.floor < bytes)
+	if (arena.brk - arena.floor < bytes) {
+		green_rt.arena_full = true;
 		return 0;
+	}
 	if (gap && green_rt.backend->seal(lo, gap))
 		return 0;
 	arena.brk = lo;

@@ -147,6 +147,7 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 		need = taken = GREEN_LARGEST_STACK;
 	if (entry_check_only(t, need))
 		return;
+	green_rt.arena_full = false;
 	err = move_or_begin(t, larger(bytes, green_bytes_for(used + need)), need, &why);
 	/* Less than was asked for is better than nothing. */
 	if (err == -ENOSPC && need > taken && largest_stack(t) >= bytes)
@@ -160,6 +161,9 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 		green_die(t, "its stack of %zu bytes is full and may not move: %s %s",
 			  (size_t)(t->hi - t->lo), green_nomove_name(why.reason),
 			  why.function);
+	if (err == -ENOMEM && green_rt.arena_full)
+		green_die(t, "its stack of %zu bytes is full: the arena has no more room below it (arena_size is %zu)",
+			  (size_t)(t->hi - t->lo), green_rt.opt.arena_size);
 	green_die(t, "its stack of %zu bytes is full: %s", (size_t)(t->hi - t->lo),
 		  err == -ENOSPC ? "it has reached max_stack" : strerrordesc_np(-err));
 }

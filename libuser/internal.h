@@ -392,6 +392,7 @@ struct green_runtime {
 	struct green_debug debug;
 	const struct green_backend *backend;
 	size_t crossover;		/* stacks that use less are copied */
+	bool arena_full;		/* it had no room for a slot */
 	struct green_uring *uring;
 	struct green_files *files;
 	struct green_options opt;
@@ -476,6 +477,30 @@ bool green_in_arena(uintptr_t addr);
 /* ... in the part that slots are cut from. */
 bool green_in_slots(uintptr_t addr);
 
+/* free.c */
+/* A slot that is no packed one, as it is allocated. */
+struct green_free {
+	struct green_slot slot;
+	struct green_free *younger, **link;	/* by age */
+	uint64_t age;				/* how many were put before it */
+	struct green_free *lower, *higher;	/* by address */
+};
+
+struct green_free_list {
+	struct green_free *head, **tail;
+	struct green_free *tree;
+	unsigned int nr;
+	uint64_t put;
+};
+
+void green_free_init(struct green_free_list *l);
+void green_free_put(struct green_free_list *l, struct green_slot *s);
+/* Taken out, or NULL: one that has @gap, and ends at @below at the latest. */
+struct green_slot *green_free_oldest(struct green_free_list *l, size_t gap);
+/* ... the oldest of the highest @among. */
+struct green_slot *green_free_highest(struct green_free_list *l, size_t gap, uintptr_t below,
+				      unsigned int among);
+
 /* sizes.c */
 /* Of the least size that has @room above its limit; beyond max_stack if none has. */
 size_t green_bytes_for(size_t room);
@@ -503,6 +528,8 @@ static inline size_t green_gap_round(size_t gap)
 	return gap > GREEN_LARGEST_GAP ? gap : (gap + GREEN_PAGE - 1) & ~(GREEN_PAGE - 1);
 }
 void green_slot_put(struct green_slot *slot);
+/* ... of a segment: where a search by address finds it, not in a worker's cache. */
+void green_slot_put_segment(struct green_slot *slot);
 static inline size_t green_slot_bytes(const struct green_slot *slot)
 {
 	return green_sizes[slot->size].bytes;

@@ -183,7 +183,10 @@ static int commit(struct green *t, struct green_slot *slot,
 		    p->nr + p->nr_older, p->hi, slot->hi);
 	if (green_rt.debug.verify)
 		verify(t, p);
-	green_slot_put(old);
+	if (t->segment)
+		green_slot_put_segment(old);
+	else
+		green_slot_put(old);
 	green_rt.stats.words_adjusted += p->nr;
 	green_rt.stats.moved_bytes += p->hi - p->sp;
 	if (!copy && green_rt.backend == &green_backend_module)

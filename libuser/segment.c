@@ -20,8 +20,9 @@
  * segment, and only that one moves. Its frames are proved as ever; in older ones
  * there may be words that point into it, and those are adjusted (prove.c).
  *
- * A slot that was left waits as the thread's spare: a call in a loop crosses
- * the same border again and again.
+ * Slots that were left last wait as the thread's spares: a call in a loop crosses the
+ * same border again and again, and others further down. The rest is for all, and is
+ * found again by its address (free.c).
  */
 #include "internal.h"
 #include "backend.h"
@@ -31,6 +32,9 @@
 
 /* What a segment has beyond the need of its first function. */
 #define ROOM	(32UL << 10)
+
+/* Slots that a thread keeps of segments that it has left. */
+#define SPARES	4
 
 /* The bounds of the segment that @addr lies in; false if in none. */
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi)
@@ -65,31 +69,31 @@ size_t green_stack_bytes(const struct green *t)
 	return sum;
 }
 
-/* Spares but one go back, and that one too if @all. */
-static void trim(struct green *t, bool all)
+/* All spares but the first @most, which were left last, go back. */
+static void trim(struct green *t, unsigned int most)
 {
-	struct green_slot *s, *next;
+	struct green_slot **link = &t->spare, *s;
 
-	for (s = t->spare; s; s = next) {
-		next = s->next;
-		/* Debugging: what still points there is to be seen. */
-		if (!green_rt.debug.seal && !all && !next)
-			break;
-		green_slot_put(s);
+	while (*link && most--)
+		link = &(*link)->next;
+	while ((s = *link)) {
+		*link = s->next;
+		green_slot_put_segment(s);
 	}
-	t->spare = s;
 }
 
+/* The one that was left last is the oldest of those that were left: the highest. */
 static struct green_slot *take_slot(struct green *t, size_t size)
 {
-	struct green_slot *s;
+	struct green_slot **link, *s;
 
-	trim(t, false);
-	s = t->spare;
-	if (s && s->hi - s->lo >= size && s->hi <= t->lo) {
-		t->spare = NULL;
-		return s;
-	}
+	/* Debugging: what still points there is to be seen. */
+	trim(t, green_rt.debug.seal ? 0 : SPARES);
+	for (link = &t->spare; (s = *link); link = &s->next)
+		if (s->hi - s->lo >= size && s->hi <= t->lo) {
+			*link = s->next;
+			return s;
+		}
 	size += GREEN_PAGE;
 	return green_slot_get(size, SLOT_GUARDED, t->gap, t->lo);
 }
@@ -169,7 +173,7 @@ void green_segments_free(struct green *t)
 		struct green_slot *slot = t->slot;
 
 		to_outer(t);
-		green_slot_put(slot);
+		green_slot_put_segment(slot);
 	}
-	trim(t, true);
+	trim(t, 0);
 }

@@ -21,11 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Slots that a search looks at. */
-#define MAX_LOOKS	64
-
 /* Free slots of a size that forced moves go through in turn. */
 #define DEBUG_SLOTS	16
+/* ... of those that may lie below a segment. */
+#define DEBUG_AMONG	4
 
 #define MAX_POISON	(256UL << 10)
 
@@ -33,15 +32,11 @@
 #define FOREIGN_SLOT	(64UL << 10)
 static_assert(FOREIGN_SLOT / 2 <= GREEN_FOREIGN_ROOM, "half the size has it, too");
 
-struct free_list {
-	struct green_slot *head, **tail;
-	unsigned int nr;
-};
-
 /* Gaps of one page, of green_options' size, and others. */
 enum { GAP_PAGE, GAP_USUAL, GAP_WIDE, GAP_CLASSES };
 
-static struct free_list warm[GAP_CLASSES][GREEN_SIZES], cold[GAP_CLASSES][GREEN_SIZES];
+static struct green_free_list warm[GAP_CLASSES][GREEN_SIZES];
+static struct green_free_list cold[GAP_CLASSES][GREEN_SIZES];
 
 static unsigned int gap_class(size_t gap)
 {
@@ -54,37 +49,6 @@ size_t green_gap_of(const struct green *t, size_t bytes)
 		       green_rt.opt.max_stack < FOREIGN_SLOT;
 
 	return foreign ? t->gap : GREEN_PAGE;
-}
-
-static void list_put(struct free_list *l, struct green_slot *s)
-{
-	s->next = NULL;
-	*l->tail = s;
-	l->tail = &s->next;
-	l->nr++;
-}
-
-static bool fits(const struct green_slot *s, size_t gap, uintptr_t below)
-{
-	return s->hi <= below && s->gap >= gap;
-}
-
-/* The oldest that ends at @below; if that is far behind, a new one is as good. */
-static struct green_slot *list_get(struct free_list *l, size_t gap, uintptr_t below)
-{
-	struct green_slot **link = &l->head, *s;
-	unsigned int i;
-
-	for (i = 0; *link && !fits(*link, gap, below) && i < MAX_LOOKS; link = &(*link)->next)
-		i += (*link)->gap >= gap;
-	s = *link;
-	if (!s || !fits(s, gap, below))
-		return NULL;
-	*link = s->next;
-	if (!*link)
-		l->tail = link;
-	l->nr--;
-	return s;
 }
 
 static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
@@ -100,7 +64,7 @@ static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
 static struct green_slot *slot_carve(unsigned int size, size_t gap)
 {
 	size_t bytes = green_sizes[size].bytes - GREEN_PAGE;
-	struct green_slot *s = calloc(1, sizeof(*s));
+	struct green_slot *s = calloc(1, sizeof(struct green_free));
 	uintptr_t lo;
 
 	if (!s)
@@ -171,28 +135,40 @@ static bool many_slots(void)
 	return green_rt.debug.move_entry || green_rt.debug.move_call;
 }
 
+/*
+ * By age, if it may lie anywhere. For a segment the highest will do: the lower ones are
+ * for those that are still to begin below it.
+ */
+static struct green_slot *take(struct green_free_list *l, size_t gap, uintptr_t below)
+{
+	if (below == UINTPTR_MAX)
+		return green_free_oldest(l, gap);
+	return green_free_highest(l, gap, below, many_slots() ? DEBUG_AMONG : 1);
+}
+
 static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
 				   uintptr_t below)
 {
-	struct free_list *w = &warm[gap_class(gap)][size], *c = &cold[gap_class(gap)][size];
+	struct green_free_list *w = &warm[gap_class(gap)][size];
+	struct green_free_list *c = &cold[gap_class(gap)][size];
 	struct green_slot *s = NULL;
 
 	/* Of GAP_USUAL there is one size. */
 	if (gap_class(gap) == GAP_USUAL)
 		gap = green_rt.opt.gap;
 	if (touched)
-		s = list_get(w, gap, below);
-	if (!s && (!many_slots() || c->nr >= DEBUG_SLOTS))
-		s = list_get(c, gap, below);
+		s = take(w, gap, below);
+	if (!s && (!many_slots() || below != UINTPTR_MAX || c->nr >= DEBUG_SLOTS))
+		s = take(c, gap, below);
 	if (!s)
 		s = slot_carve(size, gap);
 	if (!s)
-		s = list_get(c, gap, below);
+		s = take(c, gap, below);
 	if (!s)
 		return NULL;
 	if (s->sealed) {
 		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
-			list_put(c, s);
+			green_free_put(c, s);
 			return NULL;
 		}
 		s->sealed = false;
@@ -229,37 +205,42 @@ static void poison(const struct green_slot *s)
 
 static void slot_put(struct green_slot *s)
 {
-	struct free_list *w = &warm[gap_class(s->gap)][s->size];
-	struct free_list *c = &cold[gap_class(s->gap)][s->size];
+	struct green_free_list *w = &warm[gap_class(s->gap)][s->size];
+	struct green_free_list *c = &cold[gap_class(s->gap)][s->size];
 
 	if (s->slab) {
 		green_slab_put(s);
 		return;
 	}
 	if (s->sealed) {
-		list_put(c, s);
+		green_free_put(c, s);
 		return;
 	}
 	if (!green_rt.debug.seal && w->nr < green_sizes[s->size].warm) {
-		list_put(w, s);
+		green_free_put(w, s);
 		return;
 	}
 	/* If the pages cannot be given back now, the slot stays warm. */
 	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
-		list_put(w, s);
+		green_free_put(w, s);
 		return;
 	}
 	s->sealed = true;
-	list_put(c, s);
+	green_free_put(c, s);
 }
 
-void green_slot_put(struct green_slot *s)
+void green_slot_put_segment(struct green_slot *s)
 {
 	/* A packed one cannot be sealed. */
 	if ((green_rt.debug.poison || (green_rt.debug.seal && s->slab)) && !s->sealed)
 		poison(s);
+	slot_put(s);
+}
+
+void green_slot_put(struct green_slot *s)
+{
 	if (!cache_put(s))
-		slot_put(s);
+		green_slot_put_segment(s);
 }
 
 void green_stack_set(struct green *t, struct green_slot *slot)
@@ -279,16 +260,16 @@ void green_stacks_init(void)
 {
 	for (int i = 0; i < GAP_CLASSES; i++)
 		for (int k = 0; k < GREEN_SIZES; k++) {
-			warm[i][k] = (struct free_list){ .tail = &warm[i][k].head };
-			cold[i][k] = (struct free_list){ .tail = &cold[i][k].head };
+			green_free_init(&warm[i][k]);
+			green_free_init(&cold[i][k]);
 		}
 }
 
-static void list_free(struct free_list *l)
+static void list_free(struct green_free_list *l)
 {
 	struct green_slot *s;
 
-	while ((s = list_get(l, 0, UINTPTR_MAX)))
+	while ((s = green_free_oldest(l, 0)))
 		free(s);
 }
 

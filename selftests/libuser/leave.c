@@ -328,7 +328,7 @@ static void unseen(void *arg)
 
 TEST(an_older_segment_ends_after_a_jump_that_nobody_saw)
 {
-	static const struct green_options small = { .arena_size = 64 << 20 };
+	static const struct green_options small = { .arena_size = 256 << 20 };
 
 	bad = 0;
 	victim = unseen;

@@ -6,11 +6,16 @@
  */
 #include <errno.h>
 #include <green.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 
@@ -695,6 +700,147 @@ TEST(another_thread_moves_the_newest_segment)
 	if (UNFORCED)
 		EXPECT_EQ(1, SEGMENTS);
 	EXPECT_LE(100, MOVES);
+}
+
+/* ---- segments that nest ------------------------------------------------- */
+
+/* Room for a few dozen slots, gaps included. */
+static const struct green_options small_arena = { .arena_size = 96 << 20 };
+
+#define DEPTH 6
+#define TURNS 2000
+
+static uintptr_t place[DEPTH];
+static long strays;
+
+/* Each frame is held by setjmp(), so that the next one begins a segment. */
+static void NOINLINE nests(int n)
+{
+	char room[300 << 10];
+	jmp_buf env;
+
+	__asm__ volatile("" : : "r"(room) : "memory");
+	if (setjmp(env))
+		return;
+	strays += place[n] != (uintptr_t)room;
+	place[n] = (uintptr_t)room;
+	if (n)
+		nests(n - 1);
+}
+
+static long faults(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_minflt;
+}
+
+static int nests_in_turns(void *arg)
+{
+	jmp_buf env;
+	long n = 0;
+
+	if (setjmp(env))
+		return 1;
+	strays = 0;
+	for (int i = 0; i < TURNS; i++) {
+		if (i == 2) {
+			strays = 0;
+			n = faults();
+		}
+		nests(DEPTH - 1);
+		/* Others' slots, as it were. */
+		if (i % 5 == 0)
+			nests(1);
+	}
+	test.r[0] = faults() - n;
+	test.r[1] = strays;
+	return 0;
+}
+
+TEST(slots_of_nested_segments_serve_again)
+{
+	ASSERT_EQ(0, green_run(&small_arena, nests_in_turns, NULL));
+	if (!UNFORCED)
+		return;
+	/* No pages are new: the second segment costs no more than the first. */
+	EXPECT_GE(TURNS / 10, test.r[0]);
+	EXPECT_GE(TURNS, test.r[1]);
+}
+
+/* Threads that are at different depths at the same time, and end, and begin. */
+static void nests_and_yields(void *arg)
+{
+	jmp_buf env;
+	char room[60 << 10];
+
+	__asm__ volatile("" : : "r"(room) : "memory");
+	if (setjmp(env))
+		return;
+	for (long i = 0; i < 2; i++) {
+		if (arg)
+			nests_and_yields((void *)((long)arg - 1));
+		green_yield();
+	}
+}
+
+static int many_nest(void *arg)
+{
+	green_t *t[8] = { NULL };
+
+	for (long i = 0; i < 3000; i++) {
+		if (t[i % 8])
+			green_join(t[i % 8]);
+		t[i % 8] = green_go(nests_and_yields, (void *)(i % 4));
+		if (!t[i % 8])
+			return -ENOMEM;
+	}
+	for (int i = 0; i < 8; i++)
+		green_join(t[i]);
+	return 0;
+}
+
+TEST(slots_serve_other_threads_whatever_the_order)
+{
+	static const struct green_options opt = { .arena_size = 64 << 20 };
+
+	EXPECT_EQ(0, green_run(&opt, many_nest, NULL));
+}
+
+static long NOINLINE nests_for_ever(long n)
+{
+	char room[300 << 10];
+	jmp_buf env;
+
+	__asm__ volatile("" : : "r"(room) : "memory");
+	return setjmp(env) ? 0 : nests_for_ever(n + 1) + room[0];
+}
+
+static int fills_the_arena(void *arg)
+{
+	return nests_for_ever(0);
+}
+
+TEST(an_arena_that_is_full_is_named)
+{
+	static const struct green_options opt = {
+		.arena_size = 32 << 20, .max_stack = 1 << 30,
+	};
+	char said[400] = "";
+	int fd[2], status;
+
+	ASSERT_EQ(0, pipe(fd));
+	if (!fork()) {
+		dup2(fd[1], STDERR_FILENO);
+		_exit(green_run(&opt, fills_the_arena, NULL));
+	}
+	close(fd[1]);
+	while (read(fd[0], said, sizeof(said) - 1) > 0 && !strstr(said, "arena"))
+		;
+	wait(&status);
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	EXPECT_NE(NULL, strstr(said, "is full: the arena has no more room below it (arena_size is 33554432)\n"));
 }
 
 TEST_HARNESS_MAIN
