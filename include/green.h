@@ -30,7 +30,13 @@ extern "C" {
 
 /* ---- threads ---------------------------------------------------------- */
 
-typedef struct green green_t;
+/*
+ * A thread's handle: a number in the guise of a pointer, to be compared and passed
+ * on. That of a thread that is gone, because it was joined, or was detached and has
+ * ended, is no other thread's, also not in a later green_run(); a call that is given
+ * one returns -EINVAL, as for anything else that is not a handle.
+ */
+typedef struct green_handle green_t;
 
 /**
  * struct green_options - for green_run(); zeros (or NULL) mean the defaults
@@ -111,8 +117,8 @@ green_t *green_go_opt(const struct green_attr *attr GREEN_NOESCAPE,
  * green_join() - wait for a thread's end and free it; green only
  *
  * Returns 0; -ECANCELED if it ended because of green_cancel(); -ETIMEDOUT at the
- * caller's deadline; -EINVAL if @t is detached or somebody joins it already;
- * -EDEADLK for oneself.
+ * caller's deadline; -EINVAL if @t is gone or detached, somebody joins it already,
+ * or it is the first thread; -EDEADLK for oneself.
  */
 int green_join(green_t *t);
 
@@ -134,11 +140,15 @@ void green_exit(void) __attribute__((noreturn));
  * deferred calls of its exit, or of a panic, a thread is left alone.
  *
  * @t is still to be joined or detached. Returns 0, also if @t is cancelled
- * already or is the caller; -EINVAL if it has ended.
+ * already or is the caller; -EINVAL if it has ended, or is gone.
  */
 int green_cancel(green_t *t);
 
-/** green_detach() - let a thread free itself at its end. 0, or -EINVAL. */
+/**
+ * green_detach() - let a thread free itself at its end; green only
+ *
+ * Returns 0; -EINVAL if @t is gone or detached, or somebody joins it.
+ */
 int green_detach(green_t *t);
 
 /** green_self() - the calling green thread, or NULL. */
@@ -353,8 +363,8 @@ const char *green_nomove_name(enum green_nomove_reason reason);
  * @new_size:	bytes of the new stack; 0: as large as the old
  * @why:	may be NULL; filled on -EBUSY
  *
- * Returns 0; -EBUSY when the stack may not move, and nothing was touched;
- * -ENOSPC if @new_size is too small for what is on the stack, or beyond
+ * Returns 0; -EBUSY when the stack may not move, and nothing was touched; -EINVAL
+ * if @t is gone; -ENOSPC if @new_size is too small for what is on the stack, or beyond
  * max_stack; -ENOMEM.
  */
 int green_stack_move(green_t *t, size_t new_size,
@@ -379,6 +389,7 @@ struct green_stack_info {
 	uint64_t moves;
 };
 
+/** green_stack_info() - fills @info: 0; -EINVAL if @t has ended, or is gone. */
 int green_stack_info(green_t *t, struct green_stack_info *info GREEN_NOESCAPE);
 
 /**

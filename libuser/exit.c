@@ -66,9 +66,11 @@ bool green_cancel_point(struct green *t)
 }
 
 /* A call that is over, though its thread has not run since, keeps its result. */
-int green_do_green_cancel(struct green *t);
-int green_do_green_cancel(struct green *t)
+int green_do_green_cancel(green_t *handle);
+int green_do_green_cancel(green_t *handle)
 {
+	struct green *t = green_of(handle);
+
 	if (!t || t->state == STATE_DONE)
 		return -EINVAL;
 	if (t->cancel != CANCEL_NONE)

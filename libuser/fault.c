@@ -181,7 +181,7 @@ static bool is_to_be_told(int sig)
 static void on_fault(int sig, siginfo_t *si, void *context)
 {
 	const greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
-	const struct green *t = green_self();
+	const struct green *t = green_worker ? green_worker->current : NULL;
 	uintptr_t addr = (uintptr_t)si->si_addr;
 	bool raised = si->si_code > 0;
 	char name[64];

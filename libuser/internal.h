@@ -259,6 +259,7 @@ struct green {
 	bool timed_out;			/* woken by its timer */
 	const char *name;
 	uint64_t id;
+	uintptr_t handle;
 	uint64_t moves;
 	struct green *joiner;		/* parked in green_join() on this thread */
 	struct green *joining;		/* the thread it is parked on, if in green_join() */
@@ -460,6 +461,13 @@ uintptr_t green_jmp_target(const void *env);
 extern const char green_thread_entry[], green_thread_base[], green_switch_resume[];
 extern const char green_stack_morestack_return[], green_segment_leave[];
 extern const char green_segment_leave_far[], green_try_call[];
+
+/* handle.c */
+struct green *green_descriptor_get(void);
+void green_descriptor_put(struct green *t);
+void green_descriptors_exit(void);
+/* The thread that has it, or NULL if none has. */
+struct green *green_of(const green_t *handle);
 
 /* timer.c */
 int green_timer_add(struct green *t, uint64_t at);

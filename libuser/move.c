@@ -252,12 +252,15 @@ int green_move(struct green *t, size_t size, struct green_nomove *why)
 	return err;
 }
 
-int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove *why);
-int green_do_green_stack_move(struct green *t, size_t size, struct green_nomove *why)
+int green_do_green_stack_move(green_t *handle, size_t size, struct green_nomove *why);
+int green_do_green_stack_move(green_t *handle, size_t size, struct green_nomove *why)
 {
+	struct green *t = green_of(handle);
 	struct green_nomove own;
 	int err;
 
+	if (!t)
+		return -EINVAL;
 	/* @why may lie on the stack that moves: it is filled where it was. */
 	err = green_move(t, size, &own);
 	if (err == -EBUSY && why)
@@ -287,9 +290,11 @@ int green_do_green_unpin(void)
 	return 0;
 }
 
-int green_do_green_stack_info(struct green *t, struct green_stack_info *info);
-int green_do_green_stack_info(struct green *t, struct green_stack_info *info)
+int green_do_green_stack_info(green_t *handle, struct green_stack_info *info);
+int green_do_green_stack_info(green_t *handle, struct green_stack_info *info)
 {
+	struct green *t = green_of(handle);
+
 	if (!t || t->state == STATE_DONE)
 		return -EINVAL;
 	*info = (struct green_stack_info){

@@ -30,7 +30,9 @@ uint64_t green_now_ns(void)
 
 green_t *green_self(void)
 {
-	return green_worker ? green_worker->current : NULL;
+	struct green *t = green_worker ? green_worker->current : NULL;
+
+	return t ? (green_t *)t->handle : NULL;
 }
 
 /*
@@ -192,7 +194,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 		size = green_rt.debug.stack ?: DEFAULT_TESTED_STACK;
 	if (!size)
 		size = DEFAULT_PLAIN_STACK;
-	t = calloc(1, sizeof(*t));
+	t = green_descriptor_get();
 	if (!t)
 		return NULL;
 	t->guarded = !tests;
@@ -201,7 +203,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	       green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, green_gap_of(t, size),
 			      UINTPTR_MAX);
 	if (!slot) {
-		free(t);
+		green_descriptor_put(t);
 		return NULL;
 	}
 	green_stack_set(t, slot);
@@ -230,7 +232,7 @@ static void thread_free(struct green *t)
 		t->all_next->all_link = t->all_link;
 	if (green_rt.shrink_next == t)
 		green_rt.shrink_next = t->all_next;
-	free(t);
+	green_descriptor_put(t);
 }
 
 green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
@@ -238,13 +240,15 @@ green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *)
 green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
 			       void *arg)
 {
-	return thread_new(green_worker, attr, fn, arg);
+	struct green *t = thread_new(green_worker, attr, fn, arg);
+
+	return t ? (green_t *)t->handle : NULL;
 }
 
 green_t *green_do_green_go(void (*fn)(void *), void *arg);
 green_t *green_do_green_go(void (*fn)(void *), void *arg)
 {
-	return thread_new(green_worker, NULL, fn, arg);
+	return green_do_green_go_opt(NULL, fn, arg);
 }
 
 /* enter.S: the thread's function has returned, or green_exit() is through. */
@@ -276,11 +280,11 @@ void green_do_thread_exit(int ret)
 	}
 }
 
-int green_do_green_join(struct green *t);
-int green_do_green_join(struct green *t)
+int green_do_green_join(green_t *handle);
+int green_do_green_join(green_t *handle)
 {
 	struct green_worker *w = green_worker;
-	struct green *self = w->current;
+	struct green *self = w->current, *t = green_of(handle);
 	int err;
 
 	if (t == self)
@@ -307,9 +311,11 @@ int green_do_green_join(struct green *t)
 	return 0;
 }
 
-int green_do_green_detach(struct green *t);
-int green_do_green_detach(struct green *t)
+int green_do_green_detach(green_t *handle);
+int green_do_green_detach(green_t *handle)
 {
+	struct green *t = green_of(handle);
+
 	if (!t || t->detached || t->joiner)
 		return -EINVAL;
 	t->detached = true;
@@ -406,6 +412,7 @@ static void runtime_exit(void)
 			free(green_rt.all->slot);
 		thread_free(green_rt.all);
 	}
+	green_descriptors_exit();
 	free(green_rt.timers);
 	green_stacks_exit();
 	green_arena_exit();
