@@ -48,8 +48,9 @@ typedef struct green_handle green_t;
  * @arena_size:	bytes of address space for all stacks; 0: 64 GiB
  * @workers:	OS threads that run green threads, the caller among them, at most
  *		GREEN_MAX_WORKERS; 0: 1. With more than one, a thread changes its OS
- *		thread in calls of this library, if all its frames are mapped; one
- *		with other frames stays on the OS thread that ran them.
+ *		thread in calls of this library, if all its frames are mapped and it
+ *		is not bound: see green_bind(). One with other frames stays on the OS
+ *		thread that ran them, and waits for that, however busy it is.
  * @gap:	bytes below each stack that code without tests may run on, of address
  *		space: a touch ends the process, with one line that says which thread
  *		overran its stack and in which function. It is to be larger than the
@@ -103,11 +104,14 @@ green_t *green_go(void (*fn)(void *), void *arg);
  * @gap:	as in struct green_options, but for this thread, wherever its stack is
  *		moved to; more for one that calls code with very large frames. What is
  *		above a page and below green_options' comes to that.
+ * @bound:	not 0: it stays on the OS thread that runs it first, as if it called
+ *		green_bind() before anything else
  */
 struct green_attr {
 	const char *name;
 	size_t stack_size;
 	size_t gap;
+	unsigned int bound;
 };
 
 green_t *green_go_opt(const struct green_attr *attr GREEN_NOESCAPE,
@@ -153,6 +157,26 @@ int green_detach(green_t *t);
 
 /** green_self() - the calling green thread, or NULL. */
 green_t *green_self(void);
+
+/**
+ * green_bind() - stay on this OS thread; nests; green only
+ *
+ * With several workers a thread may wait on one OS thread and go on on another. What
+ * belongs to an OS thread is then another's: a thread-local variable has the value of
+ * the one that it runs on now, and the address that was taken before is still the
+ * first one's; a pthread_mutex_t that was locked before has an owner that this is
+ * not. From green_bind() on the thread waits for its OS thread, until a call of
+ * green_unbind() for each.
+ *
+ * No binding makes it right to wait in this library with a pthread mutex held: the
+ * next thread that locks it on the same OS thread stops all that this one runs, the
+ * holder among them; if it is recursive, it is let in.
+ *
+ * Returns 0.
+ */
+int green_bind(void);
+/** green_unbind() - undo one green_bind(), or @bound. 0, or -EINVAL if there is none. */
+int green_unbind(void);
 
 /** green_yield() - let the other runnable threads run first; green only. */
 void green_yield(void);

@@ -131,6 +131,8 @@
 	API	green_stack_info, 2, 0x0101
 	API	green_pin, 0
 	API	green_unpin, 0
+	API	green_bind, 0
+	API	green_unbind, 0
 	API	green_stats, 1, 0x01
 	API	green_refusal, 2, 0x0100
 	API	green_read, 3, 0x000100

@@ -253,6 +253,7 @@ struct green {
 	struct green_worker *home;	/* it ran there last; only that has its TLS */
 	enum green_state state;
 	unsigned int pins;
+	unsigned int bound;		/* to its worker; nests */
 	bool detached;
 	bool guarded;			/* its first function tests nothing: no packed slots */
 	size_t gap;			/* below the stacks that foreign code may run on */
@@ -340,6 +341,11 @@ struct green_backend;
 struct green_uring;
 struct green_files;
 
+/* Threads that are ready, the first that came first. */
+struct green_queue {
+	struct green *head, **tail;
+};
+
 enum green_rest {
 	REST_NONE,			/* it has a thread, or looks for one */
 	REST_COND,
@@ -356,8 +362,11 @@ struct green_worker {
 
 	uintptr_t os_hi;		/* where the stack of green_run()'s caller ends, or 0 */
 
-	struct green *runq_head, **runq_tail;
-	unsigned int ticks;
+	struct green_queue aside;	/* stay here; before the others */
+	struct green_queue runq;
+	unsigned int ticks;		/* switches to the next look around */
+	uint64_t looked;		/* around, in ticks of the TSC */
+	uint64_t switched;		/* to a thread, likewise */
 	unsigned int nr;
 	enum green_rest rest;
 	bool kicked;			/* somebody ends its rest */
@@ -419,7 +428,10 @@ int green_workers_run(void);
 void green_workers_exit(void);
 void green_ready(struct green *t);
 struct green *green_next_thread(struct green_worker *w);
+/* To @w's queue from that of a worker which has not switched for long. */
+void green_rescue(struct green_worker *w);
 void green_rest(struct green_worker *w);
+void green_pass_on_the_ring(void);
 /* A timer was set: whoever waits in the ring must not wait beyond it. */
 void green_poll_until(uint64_t at);
 /* Let all workers end; what green_run() returns. */

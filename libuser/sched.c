@@ -15,8 +15,13 @@
 #define DEFAULT_ARENA		(64UL << 30)
 #define DEFAULT_GAP		(512UL << 10)
 
-/* Every so many switches the ring and the timers are looked at. */
-#define POLL_TICKS 61
+/*
+ * The ring and the timers are looked at every so many switches, and at the first one
+ * after so many ticks of the TSC, which are 0.2 ms at most: they must be, whatever
+ * threads do between their switches.
+ */
+#define LOOK_SWITCHES	61
+#define LOOK_TSC	200000
 
 __thread struct green_worker *green_worker;
 
@@ -74,16 +79,41 @@ void green_wake_expired(struct green *t)
 	green_wake(t);
 }
 
-static void fire_timers(void)
+/* Did any ring? */
+static bool fire_timers(void)
 {
+	bool any = false;
 	struct green *t;
 	uint64_t now;
 
 	if (!green_rt.nr_timers)
-		return;
+		return false;
 	now = green_now_ns();
-	while ((t = green_timer_pop(now)))
+	while ((t = green_timer_pop(now))) {
 		green_wake_expired(t);
+		any = true;
+	}
+	return any;
+}
+
+static bool time_to_look(struct green_worker *w)
+{
+	w->switched = __builtin_ia32_rdtsc();
+	if (--w->ticks && w->switched - w->looked < LOOK_TSC)
+		return false;
+	w->ticks = LOOK_SWITCHES;
+	w->looked = w->switched;
+	return true;
+}
+
+/* What others wait for, while this worker has threads to run. */
+static void look_around(struct green_worker *w)
+{
+	green_shrink_some(1);
+	fire_timers();
+	green_uring_poll(false, 0);
+	if (green_shared)
+		green_rescue(w);
 }
 
 /* From here on the thread is its own; the lock is given up. */
@@ -92,6 +122,8 @@ static struct green *run(struct green_worker *w, struct green *t)
 	t->state = STATE_RUNNING;
 	t->home = w;
 	w->current = t;
+	if (green_rt.nr_idle && !green_rt.poller)
+		green_pass_on_the_ring();
 	green_escape_switch(w, t);
 	green_rt.stats.switches++;
 	green_unlock();
@@ -109,16 +141,13 @@ struct green *green_schedule(struct green_worker *w)
 	struct green *t;
 
 	while (!green_rt.main_done) {
-		if (++w->ticks % POLL_TICKS == 0) {
-			green_shrink_some(1);
-			fire_timers();
-			green_uring_poll(false, 0);
-		}
+		if (time_to_look(w))
+			look_around(w);
 		t = green_next_thread(w);
 		if (t)
 			return run(w, t);
-		fire_timers();
-		if (!w->runq_head)
+		/* What a timer wakes may be in another's queue, and that one busy. */
+		if (!fire_timers())
 			green_rest(w);
 	}
 	green_unlock();
@@ -211,6 +240,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	t->home = w;
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
+	t->bound = attr && attr->bound;
 	t->id = ++green_rt.stats.threads;
 	green_rt.stats.live++;
 	t->all_next = green_rt.all;

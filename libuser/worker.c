@@ -8,12 +8,16 @@
  * ready: it went into a queue under the lock, which a resting worker held when
  * it last looked; whoever put it there kicks one that may run it. Whoever sets a
  * timer kicks the one in the ring, if that waits for a later one. The ring is left
- * by way of an eventfd that it watches.
+ * by way of an eventfd that it watches. While others run it is left every millisecond:
+ * one that computes for long does not submit what its threads have asked for.
  *
  * A thread belongs to the worker that ran it last, which has its thread-local
  * variables. Another one takes it if it has nothing to do itself, and all frames
  * are of code that computes such addresses anew after each call: what greencc
- * compiled, and the runtime's.
+ * compiled, and the runtime's. So a thread that becomes ready goes to its worker's
+ * queue, however long that may be busy, and is taken from there: by one without work,
+ * or if all have some, by one that finds that the other has not switched for long.
+ * A thread that is bound, or has other code's frames, waits for its worker.
  */
 #include "internal.h"
 
@@ -24,9 +28,14 @@
 /* Threads whose stacks are looked at before a rest. */
 #define REST_SHRINKS	32
 
-/* Threads that a thief looks at, and frames. */
-#define MAX_LOOKS	8
-#define MAX_FRAMES	64
+/* Frames that a thief looks at. */
+#define MAX_FRAMES	1024
+
+/* While others run, a worker does not wait in the ring for longer. */
+#define LOOK_UP_NS	1000000u
+
+/* About 10 ms, whatever the TSC's rate, without a switch. */
+#define STUCK_TSC	20000000
 
 struct green_runtime green_rt;
 int green_shared;
@@ -57,22 +66,26 @@ static void kick(struct green_worker *w)
 		pthread_cond_signal(&w->cond);
 }
 
-/* For a worker that has to be told, or else any that could help. */
-static void kick_for(struct green_worker *home)
+/* The worker that has to be told, or else any that could help. */
+static void kick_for(const struct green *t)
 {
-	struct green_worker *w = NULL;
+	struct green_worker *home = t->home, *w = NULL;
 	unsigned int i;
 
 	if (!green_rt.nr_idle)
 		return;
 	if (home->rest != REST_NONE) {
-		kick(home);
+		/* The caller itself is about to rise, if it is that. */
+		if (home != green_worker)
+			kick(home);
 		return;
 	}
+	if (t->bound)
+		return;
 	for (i = 0; i < green_rt.nr_workers; i++) {
 		struct green_worker *v = &green_rt.worker[i];
 
-		if (v->rest == REST_NONE || v->kicked)
+		if (v->rest == REST_NONE || v->kicked || v == green_worker)
 			continue;
 		w = v;
 		if (v->rest == REST_COND)
@@ -82,25 +95,39 @@ static void kick_for(struct green_worker *home)
 		kick(w);
 }
 
-void green_ready(struct green *t)
+static void queue_init(struct green_queue *q)
 {
-	struct green_worker *w = t->home;
-
-	t->state = STATE_READY;
-	t->next = NULL;
-	*w->runq_tail = t;
-	w->runq_tail = &t->next;
-	kick_for(w);
+	q->head = NULL;
+	q->tail = &q->head;
 }
 
-static struct green *unlink_at(struct green_worker *w, struct green **link)
+static void queue_put(struct green_queue *q, struct green *t)
 {
-	struct green *t = *link;
+	t->next = NULL;
+	*q->tail = t;
+	q->tail = &t->next;
+}
 
-	*link = t->next;
-	if (!*link)
-		w->runq_tail = link;
+static struct green *queue_get(struct green_queue *q)
+{
+	struct green *t = q->head;
+
+	q->head = t->next;
+	if (!q->head)
+		q->tail = &q->head;
 	return t;
+}
+
+static bool has_ready(const struct green_worker *w)
+{
+	return w->aside.head || w->runq.head;
+}
+
+void green_ready(struct green *t)
+{
+	t->state = STATE_READY;
+	queue_put(&t->home->runq, t);
+	kick_for(t);
 }
 
 static bool computes_addresses(const void *ret)
@@ -118,6 +145,8 @@ static bool is_portable(const struct green *t)
 
 	if (ret == green_thread_entry)
 		return true;
+	if (t->bound)
+		return false;
 	if (ret == (const void *)green_exit)
 		ret = *(const void **)(s + 1);
 	for (i = 0; i < MAX_FRAMES && ret != green_thread_base; i++) {
@@ -131,14 +160,21 @@ static bool is_portable(const struct green *t)
 	return i < MAX_FRAMES;
 }
 
+/*
+ * The first that may be taken. Those before it, which may not, are set aside, so
+ * that nobody looks at them twice; they came first and are still the first.
+ */
 static struct green *steal_from(struct green_worker *v)
 {
-	struct green **link = &v->runq_head;
-	unsigned int i;
+	while (v->runq.head) {
+		struct green *t = queue_get(&v->runq);
 
-	for (i = 0; *link && i < MAX_LOOKS; i++, link = &(*link)->next)
-		if (is_portable(*link))
-			return unlink_at(v, link);
+		if (is_portable(t)) {
+			green_rt.stats.stolen++;
+			return t;
+		}
+		queue_put(&v->aside, t);
+	}
 	return NULL;
 }
 
@@ -146,17 +182,46 @@ struct green *green_next_thread(struct green_worker *w)
 {
 	unsigned int i;
 
-	if (w->runq_head)
-		return unlink_at(w, &w->runq_head);
+	if (w->aside.head)
+		return queue_get(&w->aside);
+	if (w->runq.head)
+		return queue_get(&w->runq);
 	for (i = 1; i < green_rt.nr_workers; i++) {
 		struct green *t = steal_from(&green_rt.worker[(w->nr + i) % green_rt.nr_workers]);
 
-		if (t) {
-			green_rt.stats.stolen++;
+		if (t)
 			return t;
-		}
 	}
 	return NULL;
+}
+
+void green_rescue(struct green_worker *w)
+{
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++) {
+		struct green_worker *v = &green_rt.worker[i];
+		struct green *t = NULL;
+
+		if (v != w && (int64_t)(w->switched - v->switched) > STUCK_TSC)
+			t = steal_from(v);
+		if (t)
+			queue_put(&w->runq, t);
+	}
+}
+
+int green_do_green_bind(void);
+int green_do_green_bind(void)
+{
+	green_worker->current->bound++;
+	return 0;
+}
+
+int green_do_green_unbind(void);
+int green_do_green_unbind(void)
+{
+	if (!green_worker->current->bound)
+		return -EINVAL;
+	green_worker->current->bound--;
+	return 0;
 }
 
 /* ---- rest --------------------------------------------------------------- */
@@ -169,7 +234,7 @@ static bool all_idle_for_good(void)
 	    green_uring_busy())
 		return false;
 	for (i = 0; i < green_rt.nr_workers; i++)
-		if (green_rt.worker[i].runq_head)
+		if (has_ready(&green_rt.worker[i]))
 			return false;
 	return true;
 }
@@ -185,16 +250,27 @@ void green_stop(int ret)
 			kick(&green_rt.worker[i]);
 }
 
-/* Somebody has to wait in the ring if nobody does. */
-static void pass_on_the_ring(void)
+/*
+ * The caller has found a thread, others are at rest, and nobody in the ring: one of
+ * them has to be there, unless one rises already, which comes here too if it finds a
+ * thread.
+ */
+void green_pass_on_the_ring(void)
 {
+	struct green_worker *w = NULL;
 	unsigned int i;
 
-	for (i = 0; i < green_rt.nr_workers; i++)
-		if (green_rt.worker[i].rest == REST_COND && !green_rt.worker[i].kicked) {
-			kick(&green_rt.worker[i]);
+	for (i = 0; i < green_rt.nr_workers; i++) {
+		struct green_worker *v = &green_rt.worker[i];
+
+		if (v->rest == REST_NONE)
+			continue;
+		if (v->kicked)
 			return;
-		}
+		w = v;
+	}
+	if (w)
+		kick(w);
 }
 
 static void rest(struct green_worker *w, enum green_rest where)
@@ -216,6 +292,16 @@ void green_poll_until(uint64_t at)
 		kick(green_rt.poller);
 }
 
+static uint64_t ring_until(void)
+{
+	uint64_t timer = green_timer_next(), soon;
+
+	if (green_rt.nr_idle + 1 == green_rt.nr_workers)
+		return timer;
+	soon = green_now_ns() + LOOK_UP_NS;
+	return timer && timer < soon ? timer : soon;
+}
+
 /* Nothing is to be run: wait until there may be. */
 void green_rest(struct green_worker *w)
 {
@@ -233,12 +319,11 @@ void green_rest(struct green_worker *w)
 		return;
 	}
 	green_rt.poller = w;
-	green_rt.poll_until = green_timer_next();
+	green_rt.poll_until = ring_until();
 	rest(w, REST_RING);
 	green_uring_poll(true, green_rt.poll_until);
 	green_rt.poller = NULL;
 	rise(w);
-	pass_on_the_ring();
 }
 
 /* ---- their lives -------------------------------------------------------- */
@@ -269,7 +354,8 @@ int green_workers_init(unsigned int nr)
 		struct green_worker *w = &green_rt.worker[i];
 
 		w->nr = i;
-		w->runq_tail = &w->runq_head;
+		queue_init(&w->aside);
+		queue_init(&w->runq);
 		pthread_cond_init(&w->cond, NULL);
 	}
 	return 0;

@@ -124,7 +124,7 @@ static const StringSet<> &runtime() {
       "green_cancel", "green_exit", "green_defer_push", "green_defer_more",
       "green_defer_leave", "green_defer_format", "green_panic_raise", "green_try",
       "green_stack_move", "green_stack_info", "green_stack_grow", "green_pin",
-      "green_unpin", "green_stats", "green_refusal", "green_nomove_name",
+      "green_unpin", "green_bind", "green_unbind", "green_stats", "green_refusal", "green_nomove_name",
       "green_read", "green_write", "green_pread", "green_recv", "green_send",
       "green_accept", "green_connect", "green_shutdown", "green_openat",
       "green_close", "green_poll", "green_leave_frames"};
