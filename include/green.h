@@ -87,6 +87,21 @@ struct green_options {
  */
 int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg);
 
+/*
+ * fork() in a green thread. The parent does not notice. In the child this thread is
+ * the only one, on the only worker: it may execute a program, _exit(), make any call
+ * of this library, start threads, and call green_run(), which returns to it.
+ * Handles of the parent's other threads are -EINVAL. Its end, after its defers, is the
+ * child's, as by exit(0); but if it is @main_fn's thread, on the OS thread that
+ * called green_run(), that returns, and where it was another OS thread the exit
+ * status is what @main_fn returns.
+ *
+ * The child of an OS thread that is no worker may call green_run(). That of a signal
+ * handler on a stack of its own may execute a program or _exit(), and ends with one
+ * line at the thread's next wait. Children of _Fork() and of the bare system call,
+ * which run no handlers of pthread_atfork(), must make no call of this library.
+ */
+
 /**
  * green_go() - start a green thread; green only
  *

@@ -13,7 +13,7 @@
 #define RUNTIME_STACK	(256UL << 10)
 #define DUMP_STEP	(16UL << 20)
 
-static struct {
+GREEN_PER_RUN static struct {
 	uintptr_t base, floor, brk;
 	uintptr_t dumped;		/* from here on it is in core files */
 } arena;

@@ -25,6 +25,8 @@ struct green_relocs {
  *		and @src is sealed. Every page of the source is resident, none
  *		of the destination, which is not sealed.
  * @dump:	have core files contain it, as they do not from the start; NULL: cannot
+ * @forked:	in a child of fork(): have zeroed memory of the user backend in the arena's
+ *		place, which is not the child's; NULL: it is
  * @resume:	switch from the worker's stack to a thread by way of the
  *		kernel, so that its tracepoint sees it; NULL: cannot
  */
@@ -37,8 +39,12 @@ struct green_backend {
 	int (*move)(uintptr_t dst, uintptr_t src, size_t len,
 		    const struct green_relocs *r);
 	int (*dump)(uintptr_t addr, size_t len);
+	int (*forked)(void);
 	int (*resume)(const void *pc, uintptr_t sp, void *rbx);
 };
+
+/* The user backend's arena, at @addr if that is not 0. */
+int green_backend_user_map(uintptr_t addr, size_t len, uintptr_t *base);
 
 extern const struct green_backend green_backend_module;
 extern const struct green_backend green_backend_user;

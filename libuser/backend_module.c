@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* The backend with green.ko: the module owns the arena's pages and moves them. */
 #define _GNU_SOURCE
+#include "internal.h"
 #include "backend.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 #define NEEDED (GREEN_FEATURE_MOVE | GREEN_FEATURE_RELEASE)
 
-static struct {
+GREEN_PER_RUN static struct {
 	int fd;
 	void *base;
 	size_t len;
@@ -50,6 +51,8 @@ static int module_open(size_t len, uintptr_t *base)
 		 arena.fd, 0);
 	if (p == MAP_FAILED)
 		goto err_dev;
+	/* With a copy of the stack that it forks on a child comes as far as module_forked(). */
+	madvise(p, len, MADV_DOFORK);
 	arena.base = p;
 	arena.len = len;
 	*base = (uintptr_t)p;
@@ -93,6 +96,15 @@ static int module_move(uintptr_t dst, uintptr_t src, size_t len,
 	return call(GREEN_IOC_MOVE, &m);
 }
 
+static int module_forked(void)
+{
+	uintptr_t base = (uintptr_t)arena.base;
+	size_t len = arena.len;
+
+	module_close();
+	return green_backend_user_map(base, len, &base);
+}
+
 /* Comes back only on failure. */
 static int module_resume(const void *pc, uintptr_t sp, void *rbx)
 {
@@ -115,5 +127,6 @@ const struct green_backend green_backend_module = {
 	.seal = module_seal,
 	.reset = module_reset,
 	.move = module_move,
+	.forked = module_forked,
 	.resume = module_resume,
 };

@@ -5,6 +5,7 @@
  * VMA; else PROT_NONE, which costs two and ends at vm.max_map_count.
  */
 #define _GNU_SOURCE
+#include "internal.h"
 #include "backend.h"
 
 #include <errno.h>
@@ -16,16 +17,17 @@
 #define MADV_GUARD_REMOVE	103
 #endif
 
-static struct {
+GREEN_PER_RUN static struct {
 	void *base;
 	size_t len;
 	int no_guard;			/* the kernel has no guard markers */
 } arena;
 
-static int user_open(size_t len, uintptr_t *base)
+int green_backend_user_map(uintptr_t addr, size_t len, uintptr_t *base)
 {
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	void *p = mmap((void *)addr, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |
+		       (addr ? MAP_FIXED : 0), -1, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -37,6 +39,11 @@ static int user_open(size_t len, uintptr_t *base)
 	arena.len = len;
 	*base = (uintptr_t)p;
 	return 0;
+}
+
+static int user_open(size_t len, uintptr_t *base)
+{
+	return green_backend_user_map(0, len, base);
 }
 
 static void user_close(void)

@@ -21,7 +21,7 @@ static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 #define NR_SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 /* The program's, which come next. */
-static struct sigaction old_action[NR_SIGNALS];
+GREEN_PER_RUN static struct sigaction old_action[NR_SIGNALS];
 
 static unsigned int signal_index(int sig)
 {

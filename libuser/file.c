@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -256,6 +257,17 @@ int green_files_init(void)
 		link_init(&f->turns[i]);
 	green_rt.files = f;
 	return 0;
+}
+
+/* The calls that there were are the parent's. */
+void green_files_forked(void)
+{
+	struct green_files *f = green_rt.files;
+	unsigned int i;
+
+	memset(f->fds, 0, f->nr_fds * sizeof(*f->fds));
+	for (i = 0; i < TURNS; i++)
+		link_init(&f->turns[i]);
 }
 
 void green_files_exit(void)

@@ -22,9 +22,9 @@
 #define CHUNKS		22
 static_assert((FIRST_CHUNK << CHUNKS) - FIRST_CHUNK <= ONE_USE, "an index has its bits");
 
-static struct green *chunk[CHUNKS];
-static unsigned long nr_used;		/* descriptors that ever had a thread */
-static struct green *unused;		/* those of them that have none now */
+GREEN_PER_RUN static struct green *chunk[CHUNKS];
+GREEN_PER_RUN static unsigned long nr_used;		/* descriptors that ever had a thread */
+GREEN_PER_RUN static struct green *unused;		/* those of them that have none now */
 static uintptr_t first_use = ONE_USE;	/* the use bits of a descriptor's first handle */
 static uintptr_t most;			/* of handles, HANDLE left out */
 

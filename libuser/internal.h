@@ -399,6 +399,10 @@ struct green_runtime {
 	struct green *main;
 	int main_ret;
 	bool main_done;
+	bool main_is_void;		/* it was not green_run()'s: its result is noise */
+	bool forked;			/* in a child: fork.c */
+	bool forked_elsewhere;		/* ... which does not return from green_run() */
+	bool forked_inside;		/* ... by a signal handler: it cannot go on */
 	struct green_debug debug;
 	const struct green_backend *backend;
 	size_t crossover;		/* stacks that use less are copied */
@@ -411,6 +415,12 @@ struct green_runtime {
 	unsigned int nr_timers, max_timers;
 	struct green_sites *sites;	/* NULL until a proof needs them */
 };
+
+/*
+ * Static variables that green_run() sets up, all of them: a child of fork() that calls
+ * green_run() in a green thread puts them aside (fork.c).
+ */
+#define GREEN_PER_RUN __attribute__((section("green_per_run")))
 
 extern struct green_runtime green_rt;
 /* More than one worker? Known to enter.S. */
@@ -444,6 +454,8 @@ struct green *green_schedule(struct green_worker *w);
 /* End a wait from outside: nothing that it waits for will wake it. */
 void green_wake(struct green *t);
 void green_wake_expired(struct green *t);
+/* green_run() may be called again. */
+void green_run_is_over(void);
 
 /*
  * While a thread's sp is not where its frames are, or they are about to go, it is not
@@ -702,6 +714,11 @@ void green_uring_kick(void);
 void green_uring_start(struct green *t);
 void green_uring_cancel(struct green *t);
 
+/* In a child: not the parent's ring any more. */
+void green_uring_forked(void);
+/* Make sure that there is a ring. */
+int green_uring_open(void);
+
 /* io.c */
 /* The call of @t, which is parked, returns @ret. */
 void green_io_end(struct green *t, long ret);
@@ -709,6 +726,7 @@ void green_io_end(struct green *t, long ret);
 /* file.c */
 int green_files_init(void);
 void green_files_exit(void);
+void green_files_forked(void);
 /* From a call's begin to its end. */
 void green_file_enter(struct green *t);
 void green_file_leave(struct green *t);
@@ -721,6 +739,14 @@ bool green_file_shared(const struct green *t);
 /* May @t use the position of the file that its io names? If not, it is begun later. */
 bool green_turn_take(struct green *t);
 void green_turn_leave(struct green *t);
+
+/* fork.c */
+int green_fork_init(void);
+void green_fork_end(void);
+/* May the caller, a green thread, call green_run()? */
+bool green_fork_may_run(void);
+int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), void *),
+		   const struct green_options *opt, int (*main_fn)(void *), void *arg);
 
 /* sigpipe.c */
 void green_sigpipe_init(void);

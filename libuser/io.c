@@ -36,9 +36,13 @@ static long wait_for(const struct green_io *io)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
+	int err;
 
 	if (io->fd >= 0 && green_file_closes(io->fd))
 		return -EBADF;
+	err = green_uring_open();
+	if (err)
+		return err;
 	t->io = *io;
 	t->io.busy = true;
 	green_file_enter(t);

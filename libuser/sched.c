@@ -296,7 +296,7 @@ void green_do_thread_exit(int ret)
 	green_slot_put(t->slot);
 	t->slot = NULL;
 	if (t == green_rt.main) {
-		green_stop(green_exit_status(t) ?: ret);
+		green_stop(green_exit_status(t) ?: green_rt.main_is_void ? 0 : ret);
 		return;
 	}
 	if (t->joiner) {
@@ -453,18 +453,15 @@ static void runtime_exit(void)
 	green_workers_exit();
 }
 
-int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg)
+static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), void *arg)
 {
 	static const struct green_attr attr = { .name = "main" };
-	static atomic_flag running = ATOMIC_FLAG_INIT;
 	struct green_worker *w;
 	int ret;
 
-	if (atomic_flag_test_and_set(&running))
-		return -EBUSY;
 	ret = runtime_init(opt);
 	if (ret)
-		goto out;
+		return ret;
 	w = &green_rt.worker[0];
 	green_worker = w;
 	green_signal_stack(w);
@@ -477,7 +474,28 @@ int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg
 	green_signal_stack_exit(w);
 	green_worker = NULL;
 	runtime_exit();
-out:
+	return ret;
+}
+
+static atomic_flag running = ATOMIC_FLAG_INIT;
+
+void green_run_is_over(void)
+{
 	atomic_flag_clear(&running);
+}
+
+int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg)
+{
+	int ret;
+
+	if (atomic_flag_test_and_set(&running)) {
+		if (!green_fork_may_run())
+			return -EBUSY;
+		return green_fork_run(run_to_end, opt, main_fn, arg);
+	}
+	ret = green_fork_init();
+	if (!ret)
+		ret = run_to_end(opt, main_fn, arg);
+	green_run_is_over();
 	return ret;
 }

@@ -48,7 +48,7 @@ int green_sigaction(int sig, const struct sigaction *new, struct sigaction *old)
  * Written by whoever installs a handler, which may be another handler: no lock. Two
  * at once for the same signal leave what either would.
  */
-static struct {
+GREEN_PER_RUN static struct {
 	bool active;
 	bool added[_NSIG];		/* we gave its handler SA_ONSTACK */
 } flags;

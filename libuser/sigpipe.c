@@ -15,7 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static struct sigaction old_action;
+GREEN_PER_RUN static struct sigaction old_action;
 
 /*
  * Has the code that was interrupted just made a system call that said EPIPE? The

@@ -28,8 +28,8 @@ struct slab_list {
 };
 
 /* Guarded by green_lock(), like all of the arena. */
-static struct slab_list partial[GREEN_PACKED];
-static struct green_slab *all;
+GREEN_PER_RUN static struct slab_list partial[GREEN_PACKED];
+GREEN_PER_RUN static struct green_slab *all;
 
 static struct slab_list *list_of(unsigned int size)
 {

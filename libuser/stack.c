@@ -35,8 +35,8 @@ static_assert(FOREIGN_SLOT / 2 <= GREEN_FOREIGN_ROOM, "half the size has it, too
 /* Gaps of one page, of green_options' size, and others. */
 enum { GAP_PAGE, GAP_USUAL, GAP_WIDE, GAP_CLASSES };
 
-static struct green_free_list warm[GAP_CLASSES][GREEN_SIZES];
-static struct green_free_list cold[GAP_CLASSES][GREEN_SIZES];
+GREEN_PER_RUN static struct green_free_list warm[GAP_CLASSES][GREEN_SIZES];
+GREEN_PER_RUN static struct green_free_list cold[GAP_CLASSES][GREEN_SIZES];
 
 static unsigned int gap_class(size_t gap)
 {

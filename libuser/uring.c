@@ -23,8 +23,10 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ENTRIES 1024
@@ -44,21 +46,49 @@ struct green_uring {
 	struct green *late, **late_tail; /* of them, that are not in the queue yet */
 	int wakeup;			/* an eventfd, if there are more workers */
 	bool watched;			/* a poll of it is in flight */
+	bool open;			/* there is a ring; not yet in a child of fork() */
 };
+
+static int open_ring(struct green_uring *u)
+{
+	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	int err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
+
+	/* Before 6.1 these flags are unknown. */
+	if (err == -EINVAL)
+		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
+	u->open = !err;
+	return err;
+}
+
+int green_uring_open(void)
+{
+	return green_rt.uring->open ? 0 : open_ring(green_rt.uring);
+}
+
+/* Its memory is shared with the parent: nothing of it may be touched. */
+void green_uring_forked(void)
+{
+	struct green_uring *u = green_rt.uring;
+
+	if (u->open)
+		io_uring_queue_exit(&u->ring);
+	if (u->wakeup >= 0)
+		close(u->wakeup);
+	memset(u, 0, sizeof(*u));
+	u->late_tail = &u->late;
+	u->wakeup = -1;
+}
 
 int green_uring_init(void)
 {
 	struct green_uring *u = calloc(1, sizeof(*u));
-	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
 	int err;
 
 	if (!u)
 		return -ENOMEM;
 	u->late_tail = &u->late;
-	err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
-	/* Before 6.1 these flags are unknown. */
-	if (err == -EINVAL)
-		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
+	err = open_ring(u);
 	if (err)
 		goto err_free;
 	u->wakeup = green_shared ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
@@ -355,6 +385,14 @@ static void wait_shared(struct green_uring *u, uint64_t until)
 	green_lock();
 }
 
+/* There is no ring, and so nothing else to wait for. */
+static void sleep_until(uint64_t until)
+{
+	struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
 bool green_uring_busy(void)
 {
 	return green_rt.uring->in_flight;
@@ -362,7 +400,7 @@ bool green_uring_busy(void)
 
 void green_uring_flush(void)
 {
-	if (io_uring_sq_ready(&green_rt.uring->ring))
+	if (green_rt.uring->open && io_uring_sq_ready(&green_rt.uring->ring))
 		io_uring_submit(&green_rt.uring->ring);
 }
 
@@ -377,6 +415,10 @@ void green_uring_poll(bool wait, uint64_t until)
 
 	if (!wait && !u->in_flight)
 		return;
+	if (!u->open && open_ring(u)) {
+		sleep_until(until);
+		return;
+	}
 	start_late(u);
 	/*
 	 * What has come wakes the one that waits, and it must find that: taken away
@@ -419,7 +461,8 @@ void green_uring_drain(void)
 		green_uring_poll(true, green_now_ns() + AGAIN_NS * 10);
 	}
 	/* A completion may be there before the operation has let go of its file. */
-	io_uring_get_events(&u->ring);
+	if (u->open)
+		io_uring_get_events(&u->ring);
 	green_unlock();
 }
 
@@ -427,7 +470,8 @@ void green_uring_exit(void)
 {
 	struct green_uring *u = green_rt.uring;
 
-	io_uring_queue_exit(&u->ring);
+	if (u->open)
+		io_uring_queue_exit(&u->ring);
 	if (u->wakeup >= 0)
 		close(u->wakeup);
 	free(u);

@@ -37,8 +37,8 @@
 /* About 10 ms, whatever the TSC's rate, without a switch. */
 #define STUCK_TSC	20000000
 
-struct green_runtime green_rt;
-int green_shared;
+GREEN_PER_RUN struct green_runtime green_rt;
+GREEN_PER_RUN int green_shared;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void green_lock(void)
@@ -336,6 +336,7 @@ static void *work(void *arg)
 	green_signal_stack(w);
 	green_lock();
 	green_worker_enter(w);
+	green_fork_end();
 	green_signal_stack_exit(w);
 	green_worker = NULL;
 	return NULL;
@@ -376,7 +377,9 @@ int green_workers_run(void)
 		green_stop(err);
 	}
 	green_worker_enter(&green_rt.worker[0]);
-	for (i = 1; i < nr; i++)
+	green_fork_end();
+	/* A child of fork() has no others. */
+	for (i = 1; i < nr && !green_rt.forked; i++)
 		pthread_join(green_rt.worker[i].thread, NULL);
 	return err;
 }
