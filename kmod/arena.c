@@ -72,7 +72,8 @@ int green_arena_add_leaves(struct green_arena *arena, unsigned long index,
 	return 0;
 }
 
-static vm_fault_t green_arena_insert(struct vm_fault *vmf, struct page *page)
+/* Map @page at the place of a fault. */
+vm_fault_t green_insert_page(struct vm_fault *vmf, struct page *page)
 {
 	switch (vm_insert_page(vmf->vma, vmf->address, page)) {
 	case 0:
@@ -135,7 +136,7 @@ static vm_fault_t green_arena_fault(struct vm_fault *vmf)
 		result = GREEN_FAULT_SEALED;
 		ret = VM_FAULT_SIGSEGV;
 	} else {
-		ret = green_arena_insert(vmf, page);
+		ret = green_insert_page(vmf, page);
 		if (ret != VM_FAULT_NOPAGE)
 			result = GREEN_FAULT_FAILED;
 	}
@@ -155,7 +156,11 @@ static vm_fault_t green_arena_fault(struct vm_fault *vmf)
  */
 static void green_arena_open(struct vm_area_struct *vma)
 {
+	struct green_arena *arena = vma->vm_private_data;
+
 	vma->vm_private_data = NULL;
+	if (arena && READ_ONCE(arena->mm) != vma->vm_mm)
+		green_copy_fork(arena, vma);
 }
 
 static void green_arena_free_leaf(struct green_leaf *leaf)
@@ -200,12 +205,12 @@ static void green_arena_close(struct vm_area_struct *vma)
 	kvfree(leaves);
 }
 
-static int green_arena_may_split(struct vm_area_struct *vma, unsigned long addr)
+int green_arena_may_split(struct vm_area_struct *vma, unsigned long addr)
 {
 	return -EINVAL;
 }
 
-static int green_arena_mremap(struct vm_area_struct *vma)
+int green_arena_mremap(struct vm_area_struct *vma)
 {
 	return -EINVAL;
 }
@@ -259,7 +264,7 @@ int green_arena_mmap(struct green_arena *arena, struct vm_area_struct *vma)
 	/*
 	 * Not VM_IO: user pages may be pinned, for io_uring and the like. So
 	 * MADV_DOFORK is not refused, and VM_WIPEONFORK leaves the child's
-	 * copy without pages.
+	 * copy without pages of ours.
 	 */
 	green_vm_flags_set(vma, VM_MIXEDMAP | VM_DONTCOPY | VM_WIPEONFORK |
 				VM_DONTEXPAND | VM_DONTDUMP);

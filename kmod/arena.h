@@ -92,6 +92,9 @@ static inline struct page **green_slot(const struct green_arena *arena,
 struct green_arena *green_arena_create(void);
 void green_arena_destroy(struct green_arena *arena);
 int green_arena_mmap(struct green_arena *arena, struct vm_area_struct *vma);
+int green_arena_may_split(struct vm_area_struct *vma, unsigned long addr);
+int green_arena_mremap(struct vm_area_struct *vma);
+vm_fault_t green_insert_page(struct vm_fault *vmf, struct page *page);
 int green_arena_enter(struct green_arena *arena);
 void green_arena_leave(struct green_arena *arena);
 bool green_arena_contains(const struct green_arena *arena, u64 addr, u64 len);
@@ -100,5 +103,9 @@ int green_arena_add_leaves(struct green_arena *arena, unsigned long index,
 int green_arena_release(struct green_arena *arena,
 			const struct green_release *req);
 void green_arena_show(struct green_arena *arena, struct seq_file *m);
+
+/* copy.c */
+void green_copy_fork(const struct green_arena *arena,
+		     struct vm_area_struct *vma);
 
 #endif /* _GREEN_ARENA_H */

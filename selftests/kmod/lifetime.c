@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 #include <kselftest_harness.h>
 
@@ -196,6 +197,88 @@ TEST_F(lifetime, fork_with_dofork)
 	EXPECT_TRUE(pattern_holds(self->mem, 4 * PAGE, 4));
 	EXPECT_EQ(0, move_pages(self->fd, self->mem, self->mem + 8 * PAGE, 4));
 	EXPECT_TRUE(pattern_holds(self->mem + 8 * PAGE, 4 * PAGE, 4));
+}
+
+/* ---- fork on a stack that lies in the arena ------------------------------ */
+
+#define STACK_AT	(100 * PAGE)
+#define STACK_BYTES	(16 * PAGE)
+
+static struct {
+	FIXTURE_DATA(lifetime) *test;
+	ucontext_t caller, callee;
+	int result;
+} on_stack;
+
+/* A child's own memory, as often as it likes; of the rest nothing. */
+static int use_own_stack(volatile char *local, int generations)
+{
+	FIXTURE_DATA(lifetime) *self = on_stack.test;
+	pid_t pid;
+
+	if (!pattern_holds((char *)local, 3 * PAGE, 7))
+		return 1;
+	local[0]++;
+	if (touch(self->mem) != SIGSEGV ||
+	    touch(self->mem + STACK_AT + STACK_BYTES) != SIGSEGV)
+		return 2;
+	if (!all_calls_eperm(self->fd, self->mem))
+		return 3;
+	if (munmap(self->mem, PAGE) != -1 || errno != EINVAL)
+		return 4;
+	local[0]--;
+	if (!generations)
+		return 0;
+	pid = fork();
+	if (!pid)
+		_exit(use_own_stack(local, generations - 1));
+	return reap(pid);
+}
+
+static void fork_on_stack(void)
+{
+	char local[3 * PAGE];
+	pid_t pid;
+
+	pattern_fill(local, sizeof(local), 7);
+	pid = fork();
+	if (!pid)
+		_exit(use_own_stack(local, 2));
+	on_stack.result = pid < 0 ? -1 : reap(pid);
+	if (!pattern_holds(local, sizeof(local), 7))
+		on_stack.result = 99;
+}
+
+static int run_on_stack(FIXTURE_DATA(lifetime) *self, void (*fn)(void))
+{
+	on_stack.test = self;
+	on_stack.result = -2;
+	getcontext(&on_stack.callee);
+	on_stack.callee.uc_stack.ss_sp = self->mem + STACK_AT;
+	on_stack.callee.uc_stack.ss_size = STACK_BYTES;
+	on_stack.callee.uc_link = &on_stack.caller;
+	makecontext(&on_stack.callee, fn, 0);
+	swapcontext(&on_stack.caller, &on_stack.callee);
+	return on_stack.result;
+}
+
+TEST_F(lifetime, fork_on_a_stack_with_dofork)
+{
+	ASSERT_EQ(0, madvise(self->mem, ARENA_PAGES * PAGE, MADV_DOFORK));
+	pattern_fill(self->mem, 4 * PAGE, 4);
+	EXPECT_EQ(0, run_on_stack(self, fork_on_stack));
+	/* With a sealed page above. */
+	self->mem[STACK_AT + STACK_BYTES] = 1;
+	ASSERT_EQ(0, release(self->fd, self->mem + STACK_AT + STACK_BYTES, 1,
+			     GREEN_RELEASE_SEAL));
+	EXPECT_EQ(0, run_on_stack(self, fork_on_stack));
+	EXPECT_TRUE(pattern_holds(self->mem, 4 * PAGE, 4));
+}
+
+TEST_F(lifetime, fork_on_a_stack_without)
+{
+	/* The child dies by its first access; the parent does not notice. */
+	EXPECT_EQ(128 + SIGSEGV, run_on_stack(self, fork_on_stack));
 }
 
 /*

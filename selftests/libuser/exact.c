@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -307,10 +308,14 @@ static void counts(int sig)
 	signals++;
 }
 
+/* When it is full, and so its writer waits. */
 static void closes_later(void *arg)
 {
-	green_sleep_ns(10 * MS);
-	close(*(int *)arg);
+	int fd = *(int *)arg, n = 0;
+
+	while (!ioctl(fd, FIONREAD, &n) && n < fcntl(fd, F_GETPIPE_SZ))
+		green_sleep_ns(MS);
+	close(fd);
 }
 
 static int writes_to_nobody(void *arg)

@@ -7,6 +7,12 @@
  * context, never split, resized or inherited by fork(). close() and process
  * death free everything.
  *
+ * After madvise(MADV_DOFORK) over the whole arena a child of fork() has a mapping in
+ * its place. Where the forking thread's stack pointer lies in the arena, the pages
+ * from there up to the first that is not populated are copied into it, and below is
+ * room for a few calls, unless a page is sealed; to touch anything else of it is
+ * SIGSEGV. It is no arena, and the child may unmap it.
+ *
  * Each page of an arena is in one of three states:
  *   empty      the first touch populates it with a zeroed page
  *   populated  it holds a page
