@@ -213,12 +213,9 @@ static void be_alone(void)
 	if (w != green_worker) {
 		*w = *green_worker;
 		green_worker = w;
-		w->nr = 0;
 		green_rt.forked_elsewhere = true;
 	}
-	w->runq_head = NULL;
-	w->runq_tail = &w->runq_head;
-	pthread_cond_init(&w->cond, NULL);
+	green_worker_init(w, 0);
 	w->current->home = w;
 	green_rt.nr_workers = 1;
 	green_rt.nr_idle = 0;

@@ -434,6 +434,8 @@ extern __thread struct green_worker *green_worker
 
 /* worker.c */
 int green_workers_init(unsigned int nr);
+/* With empty queues. */
+void green_worker_init(struct green_worker *w, unsigned int nr);
 int green_workers_run(void);
 void green_workers_exit(void);
 void green_ready(struct green *t);

@@ -342,6 +342,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
+void green_worker_init(struct green_worker *w, unsigned int nr)
+{
+	w->nr = nr;
+	queue_init(&w->aside);
+	queue_init(&w->runq);
+	pthread_cond_init(&w->cond, NULL);
+}
+
 int green_workers_init(unsigned int nr)
 {
 	unsigned int i;
@@ -351,14 +359,8 @@ int green_workers_init(unsigned int nr)
 		return -ENOMEM;
 	green_rt.nr_workers = nr;
 	green_shared = nr > 1;
-	for (i = 0; i < nr; i++) {
-		struct green_worker *w = &green_rt.worker[i];
-
-		w->nr = i;
-		queue_init(&w->aside);
-		queue_init(&w->runq);
-		pthread_cond_init(&w->cond, NULL);
-	}
+	for (i = 0; i < nr; i++)
+		green_worker_init(&green_rt.worker[i], i);
 	return 0;
 }
 
