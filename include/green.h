@@ -45,7 +45,10 @@ typedef struct green_handle green_t;
  *		Rounded up to a power of two, at least 1 KiB. Less than 16 KiB is
  *		for functions that test only, and has no gap.
  * @max_stack:	bytes to which a stack may grow, at most 2 GiB; 0: 16 MiB
- * @arena_size:	bytes of address space for all stacks; 0: 64 GiB
+ * @arena_size:	bytes of address space for all stacks; 0: 64 GiB, or if those are
+ *		refused (RLIMIT_AS, containers, valgrind) a quarter to a half of what can
+ *		be had. At least 4 MiB, and for each worker and for one thread
+ *		256 KiB and the gap: 5.5 MiB with the defaults.
  * @workers:	OS threads that run green threads, the caller among them, at most
  *		GREEN_MAX_WORKERS; 0: 1. With more than one, a thread changes its OS
  *		thread in calls of this library, if all its frames are mapped and it
@@ -58,6 +61,8 @@ typedef struct green_handle green_t;
  *		code touches each page (gcc's -fstack-clash-protection). 0: 512 KiB;
  *		rounded up to whole pages; at most 1 GiB. The page tables of a gap take
  *		a 512th of it. An arena holds arena_size / (stack_size + gap) threads.
+ * @quiet:	not 0: if green_run() fails, or a thread cannot be started for want of
+ *		stacks, it says nothing on stderr; else it says why, in one line
  */
 #define GREEN_MAX_WORKERS 64
 
@@ -67,6 +72,7 @@ struct green_options {
 	size_t arena_size;
 	unsigned int workers;
 	size_t gap;
+	int quiet;
 };
 
 /**
@@ -101,6 +107,15 @@ int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg
  * line at the thread's next wait. Children of _Fork() and of the bare system call,
  * which run no handlers of pthread_atfork(), must make no call of this library.
  */
+
+/**
+ * green_run_error() - why the last green_run() of this OS thread failed, in words
+ *
+ * The step, the cause and what may help, in a line without an end; it is good until the
+ * next green_run() of this OS thread. NULL: it did not fail, what it returned
+ * is from @main_fn.
+ */
+const char *green_run_error(void);
 
 /**
  * green_go() - start a green thread; green only

@@ -24,7 +24,8 @@ struct green_relocs {
  * @move:	all or nothing: the bytes of @src appear at @dst with @r applied,
  *		and @src is sealed. Every page of the source is resident, none
  *		of the destination, which is not sealed.
- * @dump:	have core files contain it, as they do not from the start; NULL: cannot
+ * @ready:	let the range be used for the first time, and be in core files; NULL:
+ *		nothing is to be done
  * @forked:	in a child of fork(): have zeroed memory of the user backend in the arena's
  *		place, which is not the child's; NULL: it is
  * @resume:	switch from the worker's stack to a thread by way of the
@@ -38,7 +39,7 @@ struct green_backend {
 	int (*reset)(uintptr_t addr, size_t len);
 	int (*move)(uintptr_t dst, uintptr_t src, size_t len,
 		    const struct green_relocs *r);
-	int (*dump)(uintptr_t addr, size_t len);
+	int (*ready)(uintptr_t addr, size_t len);
 	int (*forked)(void);
 	int (*resume)(const void *pc, uintptr_t sp, void *rbx);
 };

@@ -47,10 +47,14 @@ static int module_open(size_t len, uintptr_t *base)
 	    (q.features & NEEDED) != NEEDED || q.max_arena < len)
 		goto err_dev;
 	arena.features = q.features;
-	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-		 arena.fd, 0);
+	/* Inaccessible at first: mlockall() may have all mappings to come populated. */
+	p = mmap(NULL, len, PROT_NONE, MAP_SHARED | MAP_NORESERVE, arena.fd, 0);
 	if (p == MAP_FAILED)
 		goto err_dev;
+	if (mprotect(p, len, PROT_READ | PROT_WRITE)) {
+		munmap(p, len);
+		goto err_dev;
+	}
 	/* With a copy of the stack that it forks on a child comes as far as module_forked(). */
 	madvise(p, len, MADV_DOFORK);
 	arena.base = p;

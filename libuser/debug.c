@@ -15,6 +15,7 @@
  *   skip=N	leave out the adjustment of one word in N that maps name: the tests
  *		must notice
  *   backend=user	do without the module, even if it is there
+ *   mappings	do without guard markers as well: sealed pages are mappings
  *   switch=module	resume threads by the module's SWITCH, for its tracepoint
  *   trace=N	to stderr: 1: refusals and segments, 2: moves and their frames too,
  *		3: each pointer and each defer that was looked at
@@ -61,6 +62,8 @@ static int parse_one(struct green_debug *d, const char *s)
 		d->nomove = true;
 	else if (!strcmp(s, "backend=user"))
 		d->user_backend = true;
+	else if (!strcmp(s, "mappings"))
+		d->user_backend = d->mappings = true;
 	else if (!strcmp(s, "switch=module"))
 		d->switch_module = true;
 	else if (!strncmp(s, "stack=", 6))
@@ -88,7 +91,7 @@ int green_debug_parse(struct green_debug *d, const char *s)
 	     word = strtok_r(NULL, ",", &save)) {
 		err = parse_one(d, word);
 		if (err)
-			fprintf(stderr, "green: GREEN_DEBUG: unknown word \"%s\"\n", word);
+			green_fail(err, "GREEN_DEBUG: unknown word \"%s\"", word);
 	}
 	free(copy);
 	return err;

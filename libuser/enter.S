@@ -30,13 +30,8 @@
 
 /* rbx: the worker, rsp: its stack. The caller's frame is that of a green_saved. */
 	.macro	CFI_RUNTIME
-	/*
-	 * DW_CFA_def_cfa_expression, SAVED_SIZE above the sp of the current thread, or
-	 * of the worker: breg3 W_CURRENT, deref, dup, bra 3, drop, breg3 W_OS_SP; then
-	 * deref, plus_uconst SAVED_SIZE.
-	 */
-	.cfi_escape 0x0f, 13, 0x73, W_CURRENT, 0x06, 0x12, 0x28, 3, 0, 0x13, 0x73, W_OS_SP, \
-		0x06, 0x23, SAVED_SIZE
+	/* DW_CFA_def_cfa_expression: breg3 W_FRAMES, deref, deref, plus_uconst SAVED_SIZE */
+	.cfi_escape 0x0f, 6, 0x73, W_FRAMES, 0x06, 0x06, 0x23, SAVED_SIZE
 	CFI_SAVED
 	.endm
 

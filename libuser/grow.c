@@ -165,5 +165,6 @@ void green_do_stack_grow(uint64_t need, uint64_t taken)
 		green_die(t, "its stack of %zu bytes is full: the arena has no more room below it (arena_size is %zu)",
 			  (size_t)(t->hi - t->lo), green_rt.opt.arena_size);
 	green_die(t, "its stack of %zu bytes is full: %s", (size_t)(t->hi - t->lo),
-		  err == -ENOSPC ? "it has reached max_stack" : strerrordesc_np(-err));
+		  err == -ENOSPC ? "it has reached max_stack" :
+		  green_arena_why() ?: strerrordesc_np(-err));
 }

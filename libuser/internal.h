@@ -45,6 +45,7 @@
 #define W_AFTER		16
 #define W_OS_SP		24
 #define W_RUNNING	32
+#define W_FRAMES	40
 #define SAVED_SIZE	64
 #define ENTRY_SIZE	208
 #define ENTRY_FLAGS	128
@@ -294,6 +295,7 @@ struct green_debug {
 	bool verify;
 	bool nomove;
 	bool user_backend;
+	bool mappings;			/* seal by mappings, as before guard markers */
 	bool switch_module;
 	unsigned int skip;		/* leave out one adjustment in skip */
 	unsigned int trace;
@@ -359,6 +361,7 @@ struct green_worker {
 	uintptr_t after;		/* not 0: call green_after() before a return */
 	uintptr_t os_sp;		/* the OS thread's stack, a green_saved */
 	struct green *running;		/* whose own code runs; NULL inside the runtime */
+	const uintptr_t *frames;	/* sp of the current thread, or os_sp: for unwinders */
 
 	uintptr_t os_hi;		/* where the stack of green_run()'s caller ends, or 0 */
 
@@ -403,6 +406,8 @@ struct green_runtime {
 	bool forked;			/* in a child: fork.c */
 	bool forked_elsewhere;		/* ... which does not return from green_run() */
 	bool forked_inside;		/* ... by a signal handler: it cannot go on */
+	bool deadlock;			/* ... as nobody could go on */
+	bool any_arena;			/* of the default size, or what can be had */
 	struct green_debug debug;
 	const struct green_backend *backend;
 	size_t crossover;		/* stacks that use less are copied */
@@ -463,19 +468,25 @@ void green_run_is_over(void);
  * While a thread's sp is not where its frames are, or they are about to go, it is not
  * the current one: a signal handler may unwind from here to wherever that says.
  */
+static inline void green_set_current(struct green_worker *w, struct green *t)
+{
+	__asm__ volatile("" : : : "memory");
+	w->current = t;
+	w->frames = t ? &t->sp : &w->os_sp;
+	__asm__ volatile("" : : : "memory");
+}
+
 static inline struct green *green_hide(void)
 {
 	struct green *t = green_worker->current;
 
-	green_worker->current = NULL;
-	__asm__ volatile("" : : : "memory");
+	green_set_current(green_worker, NULL);
 	return t;
 }
 
 static inline void green_show(struct green *t)
 {
-	__asm__ volatile("" : : : "memory");
-	green_worker->current = t;
+	green_set_current(green_worker, t);
 }
 
 /* enter.S */
@@ -510,6 +521,10 @@ uintptr_t green_arena_carve(size_t bytes, size_t gap);
 bool green_in_arena(uintptr_t addr);
 /* ... in the part that slots are cut from. */
 bool green_in_slots(uintptr_t addr);
+/* Why the last green_arena_carve() failed, and what to do about it; NULL: it did not. */
+const char *green_arena_why(void);
+/* Has @opt less than what workers and a thread take? That is then *@least. */
+bool green_arena_too_small(const struct green_options *opt, size_t *least);
 
 /* free.c */
 /* A slot that is no packed one, as it is allocated. */
@@ -784,6 +799,15 @@ int green_fault_action(int sig, const struct sigaction *new, struct sigaction *o
 _Noreturn void green_die(const struct green *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* fail.c */
+/* Returns @err, and has green_run() say why: a line without its end. */
+int green_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void green_fail_begin(void);
+void green_fail_end(bool quiet);
+/* A line on stderr, if it has not been @said yet. */
+void green_complain(bool *said, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* signal.c */
 void green_signals_init(void);
 void green_signals_exit(void);
@@ -832,6 +856,7 @@ static_assert(offsetof(struct green_worker, current) == W_CURRENT, "enter.S");
 static_assert(offsetof(struct green_worker, after) == W_AFTER, "enter.S");
 static_assert(offsetof(struct green_worker, os_sp) == W_OS_SP, "enter.S");
 static_assert(offsetof(struct green_worker, running) == W_RUNNING, "enter.S");
+static_assert(offsetof(struct green_worker, frames) == W_FRAMES, "enter.S");
 static_assert(sizeof(struct green_saved) == SAVED_SIZE, "enter.S");
 static_assert(sizeof(struct green_entry) == ENTRY_SIZE, "enter.S");
 static_assert(offsetof(struct green_entry, flags) == ENTRY_FLAGS, "enter.S");

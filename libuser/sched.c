@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Threads and the scheduler. Its queues, and who waits for what: worker.c. */
+#define _GNU_SOURCE
 #include "internal.h"
 #include "backend.h"
 
@@ -48,7 +49,7 @@ struct green *green_park(struct green_worker *w)
 {
 	struct green *t = w->current;
 
-	w->current = NULL;
+	green_set_current(w, NULL);
 	t->state = STATE_PARKED;
 	t->idle = 0;
 	if (green_rt.debug.move_park)
@@ -121,7 +122,7 @@ static struct green *run(struct green_worker *w, struct green *t)
 {
 	t->state = STATE_RUNNING;
 	t->home = w;
-	w->current = t;
+	green_set_current(w, t);
 	if (green_rt.nr_idle && !green_rt.poller)
 		green_pass_on_the_ring();
 	green_escape_switch(w, t);
@@ -211,6 +212,18 @@ static void prepare_stack(struct green *t, void (*fn)(void *), void *arg)
 	t->sp = (uintptr_t)s;
 }
 
+/* green_go() can only say NULL. */
+static void no_stack(void)
+{
+	static bool said;
+	const char *why = green_arena_why();
+
+	/* Of the first one green_run() says so. */
+	if (green_rt.main && why)
+		green_complain(&said, "no stack for a thread, of which %llu live: %s",
+			       (unsigned long long)green_rt.stats.live, why);
+}
+
 static struct green *thread_new(struct green_worker *w, const struct green_attr *attr,
 				void (*fn)(void *), void *arg)
 {
@@ -232,6 +245,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 	       green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, green_gap_of(t, size),
 			      UINTPTR_MAX);
 	if (!slot) {
+		no_stack();
 		green_descriptor_put(t);
 		return NULL;
 	}
@@ -288,7 +302,7 @@ void green_do_thread_exit(int ret)
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
 
-	w->current = NULL;
+	green_set_current(w, NULL);
 	t->state = STATE_DONE;
 	green_rt.stats.live--;
 	green_defers_free(t);
@@ -370,9 +384,42 @@ static void set_defaults(struct green_options *opt)
 		opt->max_stack = DEFAULT_MAX_STACK;
 	if (!opt->workers)
 		opt->workers = 1;
+	green_rt.any_arena = !opt->arena_size;
 	if (!opt->arena_size)
 		opt->arena_size = DEFAULT_ARENA;
+	opt->arena_size &= ~(GREEN_PAGE - 1);
 	opt->gap = opt->gap ? green_gap_round(opt->gap) : DEFAULT_GAP;
+}
+
+static int check_options(const struct green_options *opt)
+{
+	size_t least;
+
+	if (opt->workers > GREEN_MAX_WORKERS)
+		return green_fail(-EINVAL, "workers: %u are more than %u", opt->workers,
+				  GREEN_MAX_WORKERS);
+	if (opt->max_stack > GREEN_LARGEST_STACK)
+		return green_fail(-EINVAL, "max_stack: %zu bytes are more than 2 GiB",
+				  opt->max_stack);
+	if (opt->stack_size > opt->max_stack)
+		return green_fail(-EINVAL, "stack_size: %zu bytes are more than max_stack,"
+				  " %zu", opt->stack_size, opt->max_stack);
+	if (opt->gap > GREEN_LARGEST_GAP)
+		return green_fail(-EINVAL, "gap: %zu bytes are more than 1 GiB", opt->gap);
+	if (green_arena_too_small(opt, &least))
+		return green_fail(-EINVAL, "arena_size: %zu bytes are less than %zu, which "
+				  "%u workers and one thread take with gaps of %zu",
+				  opt->arena_size, least, opt->workers, opt->gap);
+	return 0;
+}
+
+static int no_first_thread(void)
+{
+	if (green_arena_why())
+		return green_fail(-ENOMEM, "no stack for the first thread: %s",
+				  green_arena_why());
+	return green_fail(-EINVAL, "no stack for the first thread: max_stack is %zu bytes",
+			  green_rt.opt.max_stack);
 }
 
 static int runtime_init(const struct green_options *opt)
@@ -384,35 +431,43 @@ static int runtime_init(const struct green_options *opt)
 	if (opt)
 		green_rt.opt = *opt;
 	set_defaults(&green_rt.opt);
-	if (green_rt.opt.max_stack > GREEN_LARGEST_STACK ||
-	    green_rt.opt.gap > GREEN_LARGEST_GAP ||
-	    green_rt.opt.workers > GREEN_MAX_WORKERS)
-		return -EINVAL;
+	err = check_options(&green_rt.opt);
+	if (err)
+		return err;
 	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));
 	if (err)
 		return err;
 	err = green_maps_init();
 	if (err)
-		return err;
+		return green_fail(err, "pointer maps: %s", strerrordesc_np(-err));
 	err = green_workers_init(green_rt.opt.workers);
 	if (err)
-		return err;
+		return green_fail(err, "workers: %s", strerrordesc_np(-err));
 	err = green_leave_init(&green_rt.worker[0]);
-	if (err)
+	if (err) {
+		green_fail(err, "the C library's jmp_buf is none that is known: %s", strerrordesc_np(-err));
 		goto err_workers;
+	}
 	green_fault_init();
 	green_sigpipe_init();
 	green_signals_init();
 	err = green_signal_stacks_init();
-	if (err)
+	if (err) {
+		green_fail(err, "stacks for signal handlers: %s", strerrordesc_np(-err));
 		goto err_signals;
+	}
 	err = green_arena_init();
 	if (err)
 		goto err_signal_stacks;
 	green_stacks_init();
 	err = green_uring_init();
-	if (err)
+	if (err) {
+		green_fail(err, "io_uring_setup: %s%s", strerrordesc_np(-err),
+			   err == -ENOSYS || err == -EPERM ?
+			   "; the kernel, kernel.io_uring_disabled (sysctl) or a container's "
+			   "seccomp filter does not allow it" : "");
 		goto err_stacks;
+	}
 	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
 		green_rt.worker[i].after = green_rt.debug.move_call;
 	green_rt.crossover = green_calibrate();
@@ -467,9 +522,14 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 	green_signal_stack(w);
 	/* What it returns comes to green_do_thread_exit(); the others' is noise. */
 	green_rt.main = thread_new(w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
-	ret = green_rt.main ? green_workers_run() : -ENOMEM;
-	if (!ret)
+	ret = green_rt.main ? green_workers_run() : no_first_thread();
+	if (ret)
+		green_fail(ret, "OS threads of workers: %s", strerrordesc_np(-ret));
+	else
 		ret = green_rt.main_ret;
+	if (green_rt.deadlock)
+		green_fail(ret, "deadlock: each of %llu threads waits for another",
+			   (unsigned long long)green_rt.stats.live);
 	green_uring_drain();
 	green_signal_stack_exit(w);
 	green_worker = NULL;
@@ -486,16 +546,22 @@ void green_run_is_over(void)
 
 int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg)
 {
+	bool quiet = opt && opt->quiet;
 	int ret;
 
-	if (atomic_flag_test_and_set(&running)) {
-		if (!green_fork_may_run())
-			return -EBUSY;
-		return green_fork_run(run_to_end, opt, main_fn, arg);
+	green_fail_begin();
+	if (!atomic_flag_test_and_set(&running)) {
+		ret = green_fork_init();
+		if (ret)
+			green_fail(ret, "pthread_atfork: %s", strerrordesc_np(-ret));
+		else
+			ret = run_to_end(opt, main_fn, arg);
+		green_run_is_over();
+	} else if (green_fork_may_run()) {
+		ret = green_fork_run(run_to_end, opt, main_fn, arg);
+	} else {
+		ret = green_fail(-EBUSY, "it runs already in this process");
 	}
-	ret = green_fork_init();
-	if (!ret)
-		ret = run_to_end(opt, main_fn, arg);
-	green_run_is_over();
+	green_fail_end(quiet);
 	return ret;
 }

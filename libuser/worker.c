@@ -306,6 +306,7 @@ static uint64_t ring_until(void)
 void green_rest(struct green_worker *w)
 {
 	if (all_idle_for_good()) {
+		green_rt.deadlock = true;
 		green_stop(-EDEADLK);
 		return;
 	}
@@ -347,6 +348,8 @@ void green_worker_init(struct green_worker *w, unsigned int nr)
 	w->nr = nr;
 	queue_init(&w->aside);
 	queue_init(&w->runq);
+	/* Which leads unwinders to where that is now, be it a copy. */
+	green_set_current(w, w->current);
 	pthread_cond_init(&w->cond, NULL);
 }
 
