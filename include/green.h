@@ -459,7 +459,7 @@ struct green_stats {
 	uint64_t moves_copy;
 	uint64_t moves_io;		/* ... while the thread had I/O in flight */
 	uint64_t moved_bytes;
-	uint64_t words_adjusted;
+	uint64_t words_adjusted;	/* that maps named; frame pointers are not counted */
 	uint64_t stolen;		/* threads that changed their worker */
 	uint64_t segments;		/* begun, as a stack could not move to grow */
 	uint64_t shrunk;		/* stacks of idle threads, by a move */

@@ -636,6 +636,7 @@ struct green_proof {
 	uint64_t *bits;
 	uint64_t *chain;		/* with skip=N: those that proofs go along; else NULL */
 	size_t nr;			/* bits set */
+	size_t nr_chain;		/* ... of words that proofs go along */
 	uint64_t **older;		/* words in older segments */
 	size_t nr_older, max_older;
 };
@@ -657,9 +658,10 @@ static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
  */
 static inline void green_proof_set_chain(struct green_proof *p, uintptr_t addr)
 {
-	size_t i = (addr - p->base) / 8;
+	size_t i = (addr - p->base) / 8, before = p->nr;
 
 	green_proof_set(p, addr);
+	p->nr_chain += p->nr - before;
 	if (p->chain)
 		p->chain[i / 64] |= 1ULL << i % 64;
 }

@@ -187,7 +187,7 @@ static int commit(struct green *t, struct green_slot *slot,
 		green_slot_put_segment(old);
 	else
 		green_slot_put(old);
-	green_rt.stats.words_adjusted += p->nr;
+	green_rt.stats.words_adjusted += p->nr - p->nr_chain + p->nr_older;
 	green_rt.stats.moved_bytes += p->hi - p->sp;
 	if (!copy && green_rt.backend == &green_backend_module)
 		green_rt.stats.moves_kernel++;

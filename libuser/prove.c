@@ -341,7 +341,7 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	p->hi = t->hi;
 	p->sp = t->sp;
 	p->base = t->slot->slab ? t->lo : t->sp & ~(GREEN_PAGE - 1);
-	p->nr = 0;
+	p->nr = p->nr_chain = 0;
 	p->older = NULL;
 	p->nr_older = p->max_older = 0;
 	p->chain = NULL;
