@@ -94,7 +94,7 @@ extern "C" {
 enum green_why {
 	GREEN_WHY_NONE,
 	GREEN_WHY_RETURNS_TWICE,	/* calls setjmp or its like */
-	GREEN_WHY_ESCAPE,		/* a local's address is stored in pieces, which no barrier sees */
+	GREEN_WHY_ESCAPE,		/* a local's address is stored where no barrier sees it */
 	GREEN_WHY_INTEGER,		/* an address lives in an integer across a call */
 	GREEN_WHY_AGGREGATE,		/* ... in a vector or struct value across a call */
 	GREEN_WHY_VARARGS,		/* reads variable arguments */

@@ -134,8 +134,7 @@ KEEP int escapes_unaligned(void)
 	return *p;
 }
 
-/* But single bytes it does not see. */
-/* EXPECT escapes_by_bytes ESCAPE */
+/* EXPECT escapes_by_bytes VERIFIED */
 KEEP int escapes_by_bytes(void)
 {
 	int x = 1;
@@ -149,8 +148,8 @@ KEEP int escapes_by_bytes(void)
 	return *heap_holder->p;
 }
 
-/* At -O0 these live in memory, where the words are ambiguous. */
-/* EXPECT-O integer INTEGER */
+/* What becomes an integer is pinned then. */
+/* EXPECT integer VERIFIED */
 KEEP int integer(int *p, int n)
 {
 	uintptr_t a = ((uintptr_t)p ^ 0x5555) + (unsigned int)n;
@@ -171,7 +170,7 @@ KEEP longs gather(int *p, int *q)
 	return (longs){ (long)p, (long)q };
 }
 
-/* EXPECT-O aggregate AGGREGATE */
+/* EXPECT aggregate VERIFIED */
 KEEP long aggregate(int *p, int *q)
 {
 	longs v = gather(p, q);

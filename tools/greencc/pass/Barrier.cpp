@@ -27,8 +27,8 @@
 // told apart in the cold path; it is little, for the arena of the stacks lies
 // above what is mapped later, the heap and the program itself.
 //
-// Not seen: addresses that are stored byte by byte through memory that another
-// module lent, and addresses in disguise (XORed, compressed).
+// Addresses that become integers are pinned there (Integers.cpp), so that integers,
+// in whatever form, need no barrier of their own when they are stored or passed.
 #include "Green.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/InlineAsm.h"
@@ -63,6 +63,52 @@ bool isLent(const CallBase &CB, unsigned I) {
   if (I >= CB.getFunctionType()->getNumParams())
     return CB.doesNotCapture(I);
   return !isRuntimeCall(CB) || isTry(CB) || CB.doesNotCapture(I);
+}
+
+// green_defer_push(scope, record, fn, meta, a0, a1), green_defer_more(meta, a2 ...
+// a5): bit 8 + i of the meta word says that argument i is a pointer.
+bool isDeferredInteger(const CallBase &CB, unsigned I) {
+  bool Push = CB.getCalledOperand()->stripPointerCasts()->getName().ends_with("_push");
+  unsigned Meta = Push ? 3 : 0, First = Push ? 0 : 2;
+  if (I <= Meta || I >= CB.arg_size() || !CB.getArgOperand(I)->getType()->isPointerTy())
+    return false;
+  auto *M = dyn_cast<ConstantInt>(CB.getArgOperand(Meta));
+  return !M || !(M->getZExtValue() >> (8 + First + I - Meta - 1) & 1);
+}
+
+bool copiesWords(const Instruction &Copy) {
+  auto *CB = cast<CallBase>(&Copy);
+  const DataLayout &DL = Copy.getDataLayout();
+  if (CB->getIntrinsicID() == Intrinsic::vacopy)
+    return true;
+  if (!isa<ConstantInt>(CB->getArgOperand(2)) &&
+      computeKnownBits(CB->getArgOperand(2), DL).countMinTrailingZeros() < 3)
+    return false;
+  if (auto *T = dyn_cast<MemTransferInst>(CB))
+    return T->getSourceAlign().valueOrOne() >= 8 && T->getDestAlign().valueOrOne() >= 8;
+  return CB->getArgOperand(0)->getPointerAlignment(DL) >= 8 &&
+         CB->getArgOperand(1)->getPointerAlignment(DL) >= 8;
+}
+
+bool printsAddresses(const CallBase &CB) {
+  unsigned Fixed = CB.getFunctionType()->getNumParams();
+  StringRef Format;
+  if (!CB.getFunctionType()->isVarArg() || !Fixed || Fixed >= CB.arg_size() ||
+      !CB.getArgOperand(Fixed - 1)->getType()->isPointerTy())
+    return false;
+  if (!getConstantStringInfo(CB.getArgOperand(Fixed - 1), Format))
+    return true;
+  for (size_t At = Format.find('%'); At != StringRef::npos; At = Format.find('%', At + 2)) {
+    size_t End = Format.find_first_not_of("0123456789$*.-+ #'hlLqjzt", At + 1);
+    if (End != StringRef::npos && Format[End] == 'p')
+      return true;
+  }
+  return false;
+}
+
+bool keepsLowBits(const IntrinsicInst &Mask) {
+  auto *C = dyn_cast<ConstantInt>(Mask.getArgOperand(1));
+  return C && (C->getZExtValue() | 63) == UINT64_MAX;
 }
 
 bool mayBeKept(const CallBase &CB, unsigned I) {
@@ -102,14 +148,14 @@ public:
 
 private:
   void visit(Instruction &I) {
+    if (Esc.becomesInteger(I))
+      holdConverted(I);
     if (auto *S = dyn_cast<StoreInst>(&I))
       return visitStore(I, S->getValueOperand(), S->getPointerOperand(), S->getAlign());
     if (auto *X = dyn_cast<AtomicRMWInst>(&I))
       return visitStore(I, X->getValOperand(), X->getPointerOperand());
     if (auto *X = dyn_cast<AtomicCmpXchgInst>(&I))
       return visitStore(I, X->getNewValOperand(), X->getPointerOperand());
-    if (auto *R = dyn_cast<ReturnInst>(&I))
-      return visitReturn(*R);
     if (auto *CB = dyn_cast<CallBase>(&I))
       return visitCall(*CB);
   }
@@ -132,14 +178,91 @@ private:
       checkValue(&At, V, A >= 8 && Esc.maybeInside(*Ptr) ? Ptr : nullptr);
   }
 
-  // Integers that hold addresses are not expected by callers that are not seen.
-  void visitReturn(ReturnInst &R) {
-    Value *V = R.getReturnValue();
-    if (!V || V->getType()->isPtrOrPtrVectorTy() || !Esc.holdsStackAddressInNumbers(*V))
+  // -- addresses that become integers; see Integers.cpp
+
+  void holdConverted(Instruction &I) {
+    if (isAddressAsInteger(I))
+      return checkValue(I.getNextNode(), I.getOperand(0));
+    if (auto *L = dyn_cast<LoadInst>(&I))
+      return holdMembers(I, L->getType(), L->getPointerOperand(), 0, L->getAlign());
+    if (auto *X = dyn_cast<AtomicRMWInst>(&I))
+      return holdWords(I, &I, X->getPointerOperand(), 0, DL.getTypeStoreSize(X->getType()), true);
+    if (isa<CallBase>(I))
+      return checkIntegers(I.getNextNode(), &I);
+    auto *X = cast<AtomicCmpXchgInst>(cast<ExtractValueInst>(I).getAggregateOperand());
+    holdWords(*X, &I, X->getPointerOperand(), 0, DL.getTypeStoreSize(I.getType()), true);
+  }
+
+  // Those of what I loads that are no pointers.
+  void holdMembers(Instruction &I, Type *T, Value *Ptr, uint64_t Off, Align A) {
+    if (auto *S = dyn_cast<StructType>(T)) {
+      for (unsigned N = 0; N < S->getNumElements(); N++)
+        holdMembers(I, S->getElementType(N), Ptr,
+                    Off + DL.getStructLayout(S)->getElementOffset(N), A);
       return;
-    if (F.hasLocalLinkage() && !F.hasAddressTaken())
+    }
+    if (auto *Array = dyn_cast<ArrayType>(T)) {
+      uint64_t Step = DL.getTypeAllocSize(Array->getElementType());
+      for (uint64_t N = 0; N < Array->getNumElements(); N++)
+        holdMembers(I, Array->getElementType(), Ptr, Off + N * Step, A);
       return;
-    checkValue(&R, V);
+    }
+    if (!T->isPtrOrPtrVectorTy())
+      holdWords(I, T == I.getType() ? &I : nullptr, Ptr, Off, DL.getTypeStoreSize(T),
+                commonAlignment(A, Off) >= std::min<uint64_t>(8, DL.getTypeStoreSize(T)));
+  }
+
+  // I reads Size bytes at Ptr + Off, and V is what it has read, if that is all.
+  // Aligned: they do not begin in one word and end in the next, unless on words.
+  void holdWords(Instruction &I, Value *V, Value *Ptr, uint64_t Off, uint64_t Bytes,
+                 bool Aligned) {
+    if (!Esc.contentsMove(*Ptr, Aligned ? Off : Off - 7, Aligned ? Bytes : Bytes + 14))
+      return;
+    if (Aligned && Bytes == 8 && V)
+      return checkValue(cast<Instruction>(V)->getNextNode(), V);
+    if (Aligned && Esc.staysInside(*Ptr) && Bytes <= 64)
+      return holdWordsOfLocal(I, Ptr, Off, Bytes);
+    // The runtime looks at nothing but the stack.
+    IRBuilder<> B(&I);
+    place(B);
+    Value *First = B.CreatePtrAdd(Ptr, B.getInt64(Off)), *N = B.getInt64(Bytes);
+    Instruction *Cold = ifOnStack(&I, First);
+    wholeWords(Cold, First, N);
+    call(Cold, "green_escape_copy", {First, N});
+  }
+
+  // All words that have something of the Bytes at Ptr.
+  void wholeWords(Instruction *At, Value *&Ptr, Value *&Bytes) {
+    IRBuilder<> B(At);
+    place(B);
+    Value *In = B.CreateAnd(B.CreatePtrToInt(Ptr, B.getInt64Ty()), B.getInt64(7));
+    Bytes = B.CreateAnd(B.CreateAdd(B.CreateAdd(Bytes, In), B.getInt64(7)), B.getInt64(-8));
+    Ptr = B.CreateIntrinsic(Intrinsic::ptrmask, {Ptr->getType(), B.getInt64Ty()},
+                            {Ptr, B.getInt64(-8)});
+  }
+
+  void holdWordsOfLocal(Instruction &I, Value *Ptr, uint64_t Off, uint64_t Bytes) {
+    IRBuilder<> B(&I);
+    place(B);
+    for (uint64_t At = 0; At < Bytes; At += 8) {
+      if (!Esc.contentsMove(*Ptr, Off + At, std::min<uint64_t>(8, Bytes - At)))
+        continue;
+      B.SetInsertPoint(&I);
+      Value *Word = B.CreatePtrAdd(Ptr, B.getInt64(Off + At));
+      if (Bytes < 8)
+        Word = B.CreateIntrinsic(Intrinsic::ptrmask, {Word->getType(), B.getInt64Ty()},
+                                 {Word, B.getInt64(-8)});
+      checkWord(&I, B.CreateAlignedLoad(B.getPtrTy(), Word, Align(8)));
+    }
+  }
+
+  void checkIntegers(Instruction *At, Value *V) {
+    auto *S = dyn_cast<StructType>(V->getType());
+    if (!S)
+      return checkValue(At, V);
+    for (unsigned N = 0; N < S->getNumElements(); N++)
+      if (hasInteger(S->getElementType(N)))
+        checkValue(At, IRBuilder<>(At).CreateExtractValue(V, N));
   }
 
   void visitCall(CallBase &CB) {
@@ -151,12 +274,20 @@ private:
     if (G && !G->isDeclaration() && !G->isInterposable() &&
         G->getFunctionType() == CB.getFunctionType())
       return visitKnownCall(CB, *G);
-    if (isDeferCall(CB) || (G && G->getName() == "green_stack_grow"))
+    if (isDeferCall(CB))
+      return visitDefer(CB);
+    if (G && G->getName() == "green_stack_grow")
       return;
     unsigned Traits = calleeTraits(CB);
     if (Traits & CapturesNone)
       return visitLibraryCall(CB, Traits);
     visitUnknownCall(CB);
+  }
+
+  void visitDefer(CallBase &CB) {
+    for (unsigned I = 0; I < CB.arg_size(); I++)
+      if (isDeferredInteger(CB, I))
+        checkIfHeld(&CB, CB.getArgOperand(I));
   }
 
   // What goes through the "..." has no argument that it could flow to.
@@ -166,6 +297,15 @@ private:
   }
 
   void visitLibraryCall(CallBase &CB, unsigned Traits) {
+    if (Traits & SendsMemory && CB.arg_size() > 2)
+      checkSent(&CB, CB.getArgOperand(1), CB.getArgOperand(2));
+    if (Traits & SendsElements && CB.arg_size() > 2) {
+      Value *N = IRBuilder<>(&CB).CreateMul(CB.getArgOperand(1), CB.getArgOperand(2));
+      checkSent(&CB, CB.getArgOperand(0), N);
+    }
+    if (printsAddresses(CB))
+      for (unsigned I = CB.getFunctionType()->getNumParams(); I < CB.arg_size(); I++)
+        checkIfHeld(&CB, CB.getArgOperand(I));
     if (Traits & CopiesMemory && CB.arg_size() > 2)
       checkCopy(&CB, CB.getArgOperand(0), CB.getArgOperand(1), CB.getArgOperand(2));
     if (Traits & StoresArg0ToArg1 && CB.arg_size() > 1 &&
@@ -196,6 +336,10 @@ private:
     case Intrinsic::masked_store:
     case Intrinsic::masked_scatter:
       return checkIfHeld(&I, I.getArgOperand(0));
+    case Intrinsic::ptrmask:
+      if (!keepsLowBits(I))
+        checkIfHeld(&I, I.getArgOperand(0));
+      return;
     case Intrinsic::memset:
     case Intrinsic::memset_inline:
     case Intrinsic::vastart:
@@ -230,8 +374,8 @@ private:
       if (!T)
         checkIfHeld(&CB, A);
       else if (T->isSized())
-        checkContents(&CB, A,
-                      ConstantInt::get(Type::getInt64Ty(C), DL.getTypeAllocSize(T)));
+        checkContents(&CB, A, ConstantInt::get(Type::getInt64Ty(C), DL.getTypeAllocSize(T)),
+                      DL.getTypeAllocSize(T), true);
     }
   }
 
@@ -348,30 +492,39 @@ private:
   }
 
   void checkCopy(Instruction *At, Value *Dest, Value *Src, Value *Bytes) {
-    if (auto *N = dyn_cast<ConstantInt>(Bytes); N && N->getValue().ult(8))
-      return;
-    if (!Esc.staysInside(*Dest) || !aligned(At))
-      checkContents(At, Src, Bytes, aligned(At) && Esc.maybeInside(*Dest) ? Dest : nullptr);
+    auto *N = dyn_cast<ConstantInt>(Bytes);
+    uint64_t Size = N ? N->getZExtValue() : UINT64_MAX, Rest = N ? Size % 8 : 0;
+    if (!copiesWords(*At))
+      return checkContents(At, Src, Bytes, Size, true);
+    if (!Esc.staysInside(*Dest))
+      checkContents(At, Src, Bytes, Size, false, Esc.maybeInside(*Dest) ? Dest : nullptr);
+    if (Rest && Esc.contentsMove(*Src, Size - Rest, Rest)) {
+      IRBuilder<> B(At);
+      checkContents(At, B.CreatePtrAdd(Src, B.getInt64(Size - Rest)), B.getInt64(8), 8, false);
+    }
   }
 
-  // Of foreign memory nothing is new.
-  void checkContents(Instruction *At, Value *Src, Value *Bytes, Value *Dest = nullptr) {
-    if (!Esc.pointsToStackAddresses(*Src))
+  void checkSent(Instruction *At, Value *Src, Value *Bytes) {
+    auto *N = dyn_cast<ConstantInt>(Bytes);
+    checkContents(At, Src, Bytes, N ? N->getZExtValue() : UINT64_MAX, true);
+  }
+
+  // Of foreign memory nothing is new. InPart: also of words that are not copied
+  // as a whole.
+  void checkContents(Instruction *At, Value *Src, Value *Bytes, uint64_t Size, bool InPart,
+                     Value *Dest = nullptr) {
+    bool Whole = !InPart || Size == UINT64_MAX;
+    if (!Esc.contentsMove(*Src, Whole ? 0 : -7, Whole ? Size : Size + 14))
       return;
     Instruction *Cold = underlyingLocal(*Src) ? At : ifOnStack(At, Src);
     IRBuilder<> B(Cold);
     Bytes = B.CreateZExtOrTrunc(Bytes, B.getInt64Ty());
+    if (InPart)
+      wholeWords(Cold, Src, Bytes);
     if (Dest)
       call(Cold, "green_escape_copy_to", {Src, Bytes, Dest});
     else
       call(Cold, "green_escape_copy", {Src, Bytes});
-  }
-
-  // Words that land elsewhere than on words are in no map.
-  static bool aligned(const Instruction *At) {
-    auto *T = dyn_cast<MemTransferInst>(At);
-    return !T || (T->getSourceAlign().valueOrOne() >= 8 &&
-                  T->getDestAlign().valueOrOne() >= 8);
   }
 
   // One past the end of a local may be the address of the saved rbp.

@@ -57,7 +57,7 @@ static const StringMap<unsigned> &libc() {
     Add(CapturesNone | Allocates, {"realloc", "reallocarray"});
     Add(CapturesNone,
         {"free", "posix_memalign", "malloc_usable_size", "atoi", "atol",
-         "atoll", "atof", "puts", "putchar", "putc", "fputs", "fputc", "fwrite",
+         "atoll", "atof", "puts", "putchar", "putc", "fputs", "fputc",
          "fread", "fflush", "fclose", "getc", "fgetc", "getchar", "ferror",
          "feof", "fileno", "fseek", "fseeko", "ftell", "ftello", "rewind",
          "perror", "getline", "getdelim", "vprintf", "vfprintf", "vsnprintf",
@@ -66,14 +66,14 @@ static const StringMap<unsigned> &libc() {
          "sprintf", "snprintf", "__printf_chk", "__fprintf_chk",
          "__sprintf_chk", "__snprintf_chk", "__dprintf_chk", "sscanf", "fscanf",
          "scanf", "__isoc99_sscanf", "__isoc99_fscanf", "__isoc99_scanf",
-         "__isoc23_sscanf", "__isoc23_fscanf", "__isoc23_scanf", "read", "write",
-         "pread", "pwrite", "pread64", "pwrite64", "readv", "writev", "open",
+         "__isoc23_sscanf", "__isoc23_fscanf", "__isoc23_scanf", "read",
+         "pread", "pread64", "readv", "writev", "open",
          "open64", "openat", "openat64", "close", "lseek", "lseek64", "stat",
          "fstat", "lstat", "stat64", "fstat64", "lstat64", "fstatat", "access",
          "unlink", "rename", "mkdir", "rmdir", "ftruncate", "fsync", "fdatasync",
          "pipe", "pipe2", "dup", "dup2", "fcntl", "fcntl64", "ioctl", "munmap",
          "mprotect", "madvise", "socket", "bind", "listen", "accept", "accept4",
-         "connect", "send", "recv", "sendto", "recvfrom", "sendmsg", "recvmsg",
+         "connect", "recv", "recvfrom", "sendmsg", "recvmsg",
          "setsockopt", "getsockopt", "getsockname", "getpeername", "shutdown",
          "socketpair", "getaddrinfo", "freeaddrinfo", "inet_pton", "poll",
          "select", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "time",
@@ -89,6 +89,8 @@ static const StringMap<unsigned> &libc() {
          "pthread_self", "sysconf", "getpagesize", "_exit", "abort", "kill",
          "raise", "__stack_chk_fail", "__assert_fail", "__fdelt_chk",
          "readlink", "uname", "getuid", "geteuid"});
+    Add(CapturesNone | SendsMemory, {"write", "pwrite", "pwrite64", "send", "sendto"});
+    Add(CapturesNone | SendsElements, {"fwrite"});
     // The barrier itself: it runs in the middle of anything.
     Add(Str, {"green_escape", "green_escape_to", "green_escape_copy",
               "green_escape_copy_to", "green_escape_lend", "green_escape_end",

@@ -1,37 +1,29 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 //
-// Where do the addresses of locals go? An inclusion-based points-to analysis of
-// the module, insensitive to flow, fields and calling context.
+// Where do the addresses of locals go? This makes the constraints of a module for
+// the points-to analysis, and reads its results.
 //
-// Objects are
-//   Outside  memory that no frame owns, and what is pinned: nothing that moves;
-//   Param    memory in some frame, not known in which;
-//   lent     one for each pointer that a function has from callers that are not
-//            seen, for the memory that it points to;
-//   local    one for each local of each function.
-// All but the locals are foreign: code that is not seen reads and writes them.
-// So are shared locals: those whose address is stored in foreign memory, and
-// those that are lent to a callee that is not seen. A stack address that is
-// stored in foreign memory is pinned (Barrier.cpp), so whatever is loaded from
-// there stays where it is, and so does what was lent by an argument that is
-// pinned on entry: one that may be stored in foreign memory.
+// Shared are locals whose address is stored in foreign memory, those that are lent
+// to a callee that is not seen, and those whose address becomes an integer that is
+// not followed (Integers.cpp). A stack address that is stored in foreign memory,
+// or becomes such an integer, is pinned (Barrier.cpp), so whatever is loaded from
+// there stays where it is, and so does what was lent by an argument that is pinned
+// on entry: one that may be stored in foreign memory.
 //
-// Which locals are shared and which arguments are to be pinned is what a first
-// round finds. The second takes it for granted.
+// Which locals are shared and which arguments are to be pinned is what a round
+// finds and the next one takes for granted, until nothing new is found.
 #include "Green.h"
+#include "PointsTo.h"
+#include "llvm/IR/GetElementPtrTypeIterator.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Operator.h"
+#include <numeric>
 
 using namespace llvm;
 
 namespace greenpass {
-
-using Set = SparseBitVector<>;
-
-// Objects and, for Node, the variables that stand for their contents.
-enum : unsigned { Outside, Param, Register, FirstObject };
 
 // What a round finds.
 struct Findings {
@@ -39,98 +31,23 @@ struct Findings {
   DenseSet<const Argument *> Pinned;
 };
 
-struct Escape::Impl {
+struct Escape::Impl : PointsTo {
   Module &M;
   const DataLayout &DL;
   const Findings Known; // of the round before
+  // Of each function: not found again in each round.
+  const IntegersOf &Ints;
 
-  // Nodes: one a value, one for the contents of each object, one a function's
-  // result.
-  struct Node {
-    Set Points;
-    Set Seen; // of Points: visited with all that follows from it
-    SmallVector<unsigned, 2> Copies;     // Points flows to these
-    SmallVector<unsigned, 1> Loads;      // contents of Points flow to these
-    SmallVector<unsigned, 1> Stores;     // these flow to the contents of Points
-    SmallVector<unsigned, 1> CopiesTo;   // memcpy: contents to contents of these
-    SmallVector<unsigned, 1> CopiesFrom; // ... from contents of these
-    bool Leak = false;                   // contents of Points go to foreign memory
-    bool SeenForeign = false;            // something foreign is among Seen
-  };
-  std::vector<Node> Nodes;
   DenseMap<const Value *, unsigned> ValueNode;
-  DenseMap<const Value *, unsigned> NumberNode;
-  DenseMap<const Function *, unsigned> ResultNode, ResultNumberNode;
-  std::vector<unsigned> ContentNode;   // by object
-  std::vector<const Value *> Owner;    // by object: alloca, argument or null
-  DenseMap<const AllocaInst *, unsigned> LocalObject;
-  DenseSet<std::pair<unsigned, unsigned>> Edges;
-  std::vector<unsigned> Work;
+  DenseMap<const Instruction *, unsigned> ConvertedNode; // what it may be, though not followed
+  DenseMap<const Function *, unsigned> ResultNode;
   DenseSet<const Value *> Movable; // arguments up to the check that pins them
-  Set Foreign, InRegister, Unseen;
-  unsigned Top = 0;         // a node that points outside and into some frame
-  unsigned OutsideOnly = 0; // ... outside
-  unsigned Nothing = 0;     // a node that stays empty
-  unsigned Leaked = 0;      // what may be stored in foreign memory
-  unsigned Lent = 0;        // what code that is not seen may read and write
-  DenseMap<const Function *, DenseSet<const Value *>> Ints;
 
-  Impl(Module &M, Findings Known)
-      : M(M), DL(M.getDataLayout()), Known(std::move(Known)) {}
-
-  unsigned newNode() {
-    Nodes.emplace_back();
-    return Nodes.size() - 1;
-  }
-  unsigned newObject(const Value *V, bool IsForeign) {
-    unsigned O = Owner.size();
-    Owner.push_back(V);
-    ContentNode.push_back(IsForeign ? OutsideOnly : newNode());
-    if (IsForeign)
-      Foreign.set(O);
-    return O;
-  }
-  const AllocaInst *localOf(unsigned O) const {
-    return dyn_cast_or_null<AllocaInst>(Owner[O]);
-  }
-
-  bool movable(unsigned N) const;
-
-  // -- constraints ---------------------------------------------------------
-
-  void point(unsigned N, unsigned Object) {
-    if (Nodes[N].Points.test_and_set(Object))
-      Work.push_back(N);
-  }
-  void copy(unsigned From, unsigned To) {
-    if (From == To || !Edges.insert({From, To}).second)
-      return;
-    Nodes[From].Copies.push_back(To);
-    merge(Nodes[From].Points, To);
-  }
-  void merge(const Set &From, unsigned To) {
-    if (Nodes[To].Points |= From)
-      Work.push_back(To);
-  }
-  void touch(unsigned N) { Work.push_back(N); }
-  void load(unsigned Ptr, unsigned To) { Nodes[Ptr].Loads.push_back(To), touch(Ptr); }
-  void store(unsigned Val, unsigned Ptr) {
-    Nodes[Ptr].Stores.push_back(Val), touch(Ptr);
-  }
-  void copyMemory(unsigned Src, unsigned Dst) {
-    Nodes[Src].CopiesTo.push_back(Dst), touch(Src);
-    Nodes[Dst].CopiesFrom.push_back(Src), touch(Dst);
-  }
-  void leakContents(unsigned Ptr) { Nodes[Ptr].Leak = true, touch(Ptr); }
-  void escape(unsigned Val) { copy(Val, Leaked); }
-  void lend(unsigned Ptr) { copy(Ptr, Lent); }
+  Impl(Module &M, Findings Known, const IntegersOf &Ints)
+      : PointsTo(M.getDataLayout()), M(M), DL(M.getDataLayout()), Known(std::move(Known)),
+        Ints(Ints) {}
 
   // -- values --------------------------------------------------------------
-
-  // Types whose values can hold an address.
-  static bool canHold(Type *T) {
-    return T->isSized() && !T->isVoidTy() && !T->isX86_AMXTy();
-  }
 
   unsigned constantNode(const Constant &C) {
     // Whatever a constant points to is no local.
@@ -159,35 +76,38 @@ struct Escape::Impl {
     }
     return It->second;
   }
-  // Values of struct type have a second node for their members that are no
-  // pointers, lest each length that travels with a pointer looks like one.
-  unsigned numbers(const Value *V) {
-    if (!V->getType()->isStructTy() || isa<Constant>(V))
-      return node(V);
-    auto [It, New] = NumberNode.try_emplace(V, 0);
-    if (New) {
-      unsigned N = newNode();
-      NumberNode[V] = N;
-      return N;
+  void flow(const Value *From, const Value *To) { copy(node(From), node(To)); }
+  void escapeValue(const Value *V) { escape(node(V)); }
+
+  const Integers &integers(const Instruction &I) const { return *Ints.find(I.getFunction())->second; }
+
+  // Can the type hold an address that is followed?
+  static bool canHold(Type *T) { return T->isSized() && containsPointer(T); }
+  bool mayHold(const Value *V) const {
+    if (canHold(V->getType()))
+      return true;
+    auto *I = dyn_cast<Instruction>(V);
+    return I && integers(*I).carries(*I);
+  }
+  Range bytes(Type *T) const {
+    TypeSize Size = DL.getTypeStoreSize(T);
+    return Size.isScalable() ? Range() : Range{0, Size.getFixedValue()};
+  }
+
+  // The members of T, with what their offset is.
+  template <class Fn> void eachMember(Type *T, int64_t Off, Fn Do) const {
+    if (auto *S = dyn_cast<StructType>(T)) {
+      for (unsigned I = 0; I < S->getNumElements(); I++)
+        eachMember(S->getElementType(I), Off + DL.getStructLayout(S)->getElementOffset(I), Do);
+    } else if (auto *A = dyn_cast<ArrayType>(T)) {
+      for (uint64_t I = 0; I < A->getNumElements(); I++)
+        eachMember(A->getElementType(), Off + I * DL.getTypeAllocSize(A->getElementType()), Do);
+    } else {
+      Range R = bytes(T);
+      R.Off = Off;
+      Do(T, R);
     }
-    return It->second;
   }
-  unsigned resultNumbers(const Function &F) {
-    if (!F.getReturnType()->isStructTy())
-      return result(F);
-    auto [It, New] = ResultNumberNode.try_emplace(&F, 0);
-    if (New) {
-      unsigned N = newNode();
-      ResultNumberNode[&F] = N;
-      return N;
-    }
-    return It->second;
-  }
-  void flow(const Value *From, const Value *To) {
-    copy(node(From), node(To));
-    copy(numbers(From), numbers(To));
-  }
-  void escapeValue(const Value *V) { escape(node(V)), escape(numbers(V)); }
 
   // -- the module ----------------------------------------------------------
 
@@ -196,7 +116,6 @@ struct Escape::Impl {
   }
 
   void addFunction(Function &F) {
-    Ints[&F] = addressIntegers(F);
     for (Argument &A : F.args())
       node(&A); // known, be it to point nowhere
     // Calls that are not seen: from other modules, or through a pointer.
@@ -214,112 +133,126 @@ struct Escape::Impl {
     if (!A.getType()->isPointerTy() || A.hasByValAttr())
       return point(node(&A), Param);
     if (!Known.Pinned.contains(&A))
-      point(node(&A), newObject(&A, true));
+      point(node(&A), newLentObject(A));
   }
 
   void addInstruction(Instruction &I) {
-    if (canHold(I.getType()))
+    if (isIntegerSource(I) || mayHold(&I))
       node(&I); // known, be it to point nowhere
     if (auto *A = dyn_cast<AllocaInst>(&I))
-      return addLocal(*A);
+      return addAlloca(*A);
     if (auto *L = dyn_cast<LoadInst>(&I))
       return addLoad(*L);
     if (auto *S = dyn_cast<StoreInst>(&I))
-      return addStore(*S);
+      return addStore(S->getValueOperand(), S->getPointerOperand(), S->getAlign());
     if (auto *CB = dyn_cast<CallBase>(&I))
       return addCall(*CB);
     if (auto *R = dyn_cast<ReturnInst>(&I))
       return addReturn(*R);
     if (auto *X = dyn_cast<AtomicRMWInst>(&I)) {
-      load(node(X->getPointerOperand()), node(X));
-      return store(node(X->getValOperand()), node(X->getPointerOperand()));
+      addRead(I, X->getType(), X->getPointerOperand(), 0);
+      return addStore(X->getValOperand(), X->getPointerOperand(), X->getAlign());
     }
-    if (auto *X = dyn_cast<AtomicCmpXchgInst>(&I)) {
-      load(node(X->getPointerOperand()), node(X));
-      return store(node(X->getNewValOperand()), node(X->getPointerOperand()));
-    }
+    if (auto *X = dyn_cast<AtomicCmpXchgInst>(&I))
+      return addExchange(*X);
     if (isa<VAArgInst>(I)) // what goes through "..." is pinned
       return copy(OutsideOnly, node(&I));
     if (I.getType()->isVoidTy() || isa<CmpInst>(I) || I.isTerminator())
       return;
-    if (dropsAddress(I))
+    if (isAddressAsInteger(I))
+      return addConversion(I);
+    if (auto *X = dyn_cast<ExtractValueInst>(&I); X && isIntegerSource(I))
+      return addRead(I, I.getType(), exchangeOf(*X).getPointerOperand(), 0);
+    if (auto *G = dyn_cast<GetElementPtrInst>(&I))
+      return addOffset(*G);
+    if (!mayHold(&I))
       return;
-    if (auto *X = dyn_cast<ExtractValueInst>(&I))
-      return addExtract(*X);
-    if (auto *X = dyn_cast<InsertValueInst>(&I))
-      return addInsert(*X);
     for (Value *Op : I.operands())
-      if (canHold(Op->getType()))
-        flow(Op, &I);
+      if (mayHold(Op))
+        shift(node(Op), node(&I), 0, isa<BinaryOperator>(I)); // computed: anywhere
     if (isa<IntToPtrInst>(I))
       copy(OutsideOnly, node(&I));
   }
 
-  // Arithmetic makes a number of a loaded word, but an address computed in an
-  // integer stays one.
-  bool dropsAddress(const Instruction &I) {
-    if (Ints[I.getFunction()].contains(&I))
-      return false;
-    return isa<BinaryOperator, UnaryOperator, TruncInst, SExtInst, FPToSIInst,
-               FPToUIInst, SIToFPInst, UIToFPInst, FPTruncInst, FPExtInst>(I) ||
-           isa<PtrToIntInst>(I);
+  static const AtomicCmpXchgInst &exchangeOf(const ExtractValueInst &X) {
+    return *cast<AtomicCmpXchgInst>(X.getAggregateOperand());
   }
 
-  static bool isNumber(const Type *T) { return !T->isPtrOrPtrVectorTy(); }
-
-  void addExtract(const ExtractValueInst &X) {
-    const Value *A = X.getAggregateOperand();
-    if (!A->getType()->isStructTy() || X.getType()->isAggregateType())
-      return flow(A, &X), copy(numbers(A), node(&X));
-    copy(isNumber(X.getType()) ? numbers(A) : node(A), node(&X));
+  void addAlloca(const AllocaInst &A) {
+    addLocal(A, Known.Shared.contains(&A));
+    point(node(&A), placeOf(A));
   }
 
-  void addInsert(const InsertValueInst &X) {
-    const Value *V = X.getInsertedValueOperand();
-    flow(X.getAggregateOperand(), &X);
-    if (!X.getType()->isStructTy() || V->getType()->isAggregateType())
-      return copy(node(V), node(&X)), copy(numbers(V), numbers(&X)),
-             copy(node(V), numbers(&X));
-    copy(node(V), isNumber(V->getType()) ? numbers(&X) : node(&X));
+  // An address that becomes an integer may come back from anywhere.
+  void addConversion(const Instruction &I) {
+    if (integers(I).converted(I))
+      lend(node(I.getOperand(0)));
+    else
+      flow(I.getOperand(0), &I);
   }
 
-  void addLocal(const AllocaInst &A) {
-    LocalObject[&A] = newObject(&A, Known.Shared.contains(&A));
-    point(node(&A), LocalObject[&A]);
-  }
-
-  // A halfword or a word is not copied as part of an address; bytes may be.
-  static bool isNarrow(Type *T) {
-    return T->isIntegerTy() && T->getIntegerBitWidth() > 8 && T->getIntegerBitWidth() < 48;
+  // ... by being read as one, too.
+  void addRead(const Instruction &I, Type *T, const Value *Ptr, int64_t Off) {
+    eachMember(T, Off, [&](Type *Member, Range R) {
+      if (canHold(Member) || integers(I).carries(I))
+        load(node(Ptr), node(&I), R);
+      else if (integers(I).converted(I))
+        load(node(Ptr), Lent, R);
+    });
   }
 
   void addLoad(const LoadInst &L) {
-    if (isNarrow(L.getType()))
-      return;
-    if (L.getType()->isIntOrIntVectorTy() || L.getType()->isFPOrFPVectorTy())
-      if (loadsProperScalar(L))
-        return;
-    load(node(L.getPointerOperand()), node(&L));
-    if (L.getType()->isStructTy())
-      load(node(L.getPointerOperand()), numbers(&L));
+    addRead(L, L.getType(), L.getPointerOperand(), 0);
+    // Parts of two words.
+    if (integers(L).converted(L) && L.getAlign() < std::min<uint64_t>(bytes(L.getType()).Size, 8))
+      load(node(L.getPointerOperand()), Lent, around(bytes(L.getType())));
   }
 
-  void addStore(const StoreInst &S) {
-    unsigned V = node(S.getValueOperand());
-    store(V, node(S.getPointerOperand()));
-    if (S.getValueOperand()->getType()->isStructTy())
-      store(numbers(S.getValueOperand()), node(S.getPointerOperand()));
+  static Range around(Range R) { return R.whole() ? R : Range{R.Off - 7, R.Size + 14}; }
+
+  void addStore(const Value *V, const Value *Ptr, Align A) {
+    if (!mayHold(V))
+      return;
+    eachMember(V->getType(), 0, [&](Type *Member, Range R) {
+      if (canHold(Member) || !canHold(V->getType()))
+        store(node(V), node(Ptr), R);
+    });
     // A map names aligned words only.
-    if (S.getAlign() < 8 && DL.getTypeStoreSize(S.getValueOperand()->getType()) >= 8)
-      escapeValue(S.getValueOperand());
+    if (A < 8)
+      escapeValue(V);
+  }
+
+  // The old value is what is taken out of the result.
+  void addExchange(const AtomicCmpXchgInst &X) {
+    const Value *Ptr = X.getPointerOperand();
+    addStore(X.getNewValOperand(), Ptr, X.getAlign());
+    if (canHold(X.getType()))
+      load(node(Ptr), node(&X), bytes(X.getNewValOperand()->getType()));
+    else if (!all_of(X.users(), [](const User *U) { return isa<ExtractValueInst>(U); }))
+      lend(node(Ptr));
+  }
+
+  void addOffset(const GetElementPtrInst &G) {
+    const Value *Base = G.getPointerOperand();
+    if (!G.getType()->isPointerTy())
+      return shift(node(Base), node(&G), 0, 1);
+    // An integer that is made a pointer in this way.
+    if (isa<Constant>(Base))
+      return copy(OutsideOnly, node(&G));
+    SmallMapVector<Value *, APInt, 4> Variable;
+    APInt Constant(64, 0);
+    uint64_t Stride = 0;
+    if (!cast<GEPOperator>(G).collectOffset(DL, 64, Variable, Constant))
+      Stride = 1;
+    for (auto &[V, Scale] : Variable)
+      Stride = std::gcd(Stride, Scale.abs().getZExtValue());
+    shift(node(Base), node(&G), Constant.getSExtValue(), Stride);
   }
 
   void addReturn(const ReturnInst &R) {
     const Value *V = R.getReturnValue();
-    if (!V || !canHold(V->getType()))
-      return;
-    copy(node(V), result(*R.getFunction()));
-    copy(numbers(V), resultNumbers(*R.getFunction()));
+    if (V && canHold(V->getType()))
+      copy(node(V), result(*R.getFunction()));
   }
 
   void addCall(const CallBase &CB) {
@@ -347,10 +280,8 @@ struct Escape::Impl {
       else
         escapeValue(A);
     }
-    if (!canHold(CB.getType()))
-      return;
-    copy(result(F), node(&CB));
-    copy(resultNumbers(F), numbers(&CB));
+    if (canHold(CB.getType()))
+      copy(result(F), node(&CB));
   }
 
   void pass(const Value *V, const Argument &A) {
@@ -362,8 +293,8 @@ struct Escape::Impl {
 
   // green_defer_push(scope, record, fn, meta, a0, a1), green_defer_more(meta,
   // a2 ... a5), green_defer_pop(scope, call): the runtime keeps the arguments
-  // where it adjusts them, and a deferred function runs in this frame's
-  // lifetime. One that is seen here is called with them.
+  // where it adjusts those that the meta word calls pointers, and a deferred function
+  // runs in this frame's lifetime. One that is seen here is called with them.
   void addDefer(const CallBase &CB) {
     constexpr unsigned Fn = 2;
     StringRef Name = CB.getCalledOperand()->stripPointerCasts()->getName();
@@ -376,7 +307,9 @@ struct Escape::Impl {
       if (!A->getType()->isPointerTy())
         continue;
       if (I < FirstArg)
-        store(Top, node(A));
+        store(Top, node(A), Range());
+      else if (isDeferredInteger(CB, I))
+        lend(node(A));
       else if (F && knownBody(*F) && I - FirstArg < F->arg_size())
         pass(A, *F->getArg(I - FirstArg));
       else
@@ -399,46 +332,52 @@ struct Escape::Impl {
     addUnknownResult(CB);
   }
 
-  // A callee may return a pointer that it was lent; integers that hold addresses
-  // it pins.
+  // A callee may return a pointer that it was lent.
   void addUnknownResult(const CallBase &CB) {
     if (!canHold(CB.getType()))
       return;
     copy(OutsideOnly, node(&CB));
-    if (CB.getType()->isStructTy())
-      copy(OutsideOnly, numbers(&CB));
-    if (!containsPointer(CB.getType()))
-      return;
     for (unsigned I = 0; I < CB.arg_size(); I++)
       if (isLent(CB, I) && !CB.isByValArgument(I))
-        copy(node(CB.getArgOperand(I)), node(&CB));
+        copy(anywhereIn(node(CB.getArgOperand(I))), node(&CB));
+  }
+
+  unsigned anywhereIn(unsigned N) {
+    unsigned To = newNode();
+    shift(N, To, 0, 1);
+    return To;
   }
 
   void addLibraryCall(const CallBase &CB, unsigned Traits) {
     if (!(Traits & CapturesNone))
       return addUnknownCall(CB);
     auto Arg = [&](unsigned I) { return node(CB.getArgOperand(I)); };
+    const Range Word{0, 8};
     bool Holds = canHold(CB.getType());
     if (Holds)
       copy(OutsideOnly, node(&CB));
     for (unsigned I = 0; I < CB.arg_size(); I++) {
       if (!CB.getArgOperand(I)->getType()->isPointerTy())
         continue;
-      store(OutsideOnly, Arg(I));
-      if (!(Traits & NoSafepoint)) // it calls back
+      store(OutsideOnly, Arg(I), Range());
+      bool Printed = I >= CB.getFunctionType()->getNumParams() && printsAddresses(CB);
+      if (!(Traits & NoSafepoint) || Printed) // it calls back, or the value comes back
         lend(Arg(I));
+      bool Sent = (Traits & SendsMemory && I == 1) || (Traits & SendsElements && I == 0);
+      if (Sent) // and may be read back
+        load(Arg(I), Lent, Range());
       // A pointer that is not fresh may be one that was passed.
       if (Holds && CB.getType()->isPointerTy() && !(Traits & Allocates))
-        copy(Arg(I), node(&CB));
+        copy(anywhereIn(Arg(I)), node(&CB));
       if (Traits & ReturnsContent && Holds)
-        load(Arg(I), node(&CB));
+        load(Arg(I), node(&CB), Word);
     }
-    if (Traits & CopiesMemory && CB.arg_size() > 1)
-      copyMemory(Arg(1), Arg(0));
+    if (Traits & CopiesMemory && CB.arg_size() > 2)
+      addMemoryCopy(CB, CB.getArgOperand(0), CB.getArgOperand(1), CB.getArgOperand(2));
     if (Traits & StoresArg0ToArg1 && CB.arg_size() > 1)
-      store(Arg(0), Arg(1));
+      store(anywhereIn(Arg(0)), Arg(1), Word);
     if (Traits & StoresArg0ToArg2 && CB.arg_size() > 2)
-      store(Arg(0), Arg(2));
+      store(anywhereIn(Arg(0)), Arg(2), Word);
   }
 
   void addIntrinsic(const IntrinsicInst &I) {
@@ -458,24 +397,37 @@ struct Escape::Impl {
     case Intrinsic::debugtrap:
       return;
     case Intrinsic::vastart:
-      return store(OutsideOnly, node(I.getArgOperand(0)));
+      return store(OutsideOnly, node(I.getArgOperand(0)), Range());
     case Intrinsic::vacopy:
-      return copyMemory(node(I.getArgOperand(1)), node(I.getArgOperand(0)));
+      return copyMemory(node(I.getArgOperand(1)), node(I.getArgOperand(0)), UINT64_MAX);
     case Intrinsic::memcpy:
     case Intrinsic::memcpy_inline:
     case Intrinsic::memmove:
-      return addMemoryCopy(cast<MemTransferInst>(I));
+      return addMemoryCopy(I, I.getArgOperand(0), I.getArgOperand(1), I.getArgOperand(2));
     case Intrinsic::masked_load:
     case Intrinsic::masked_gather:
-      load(node(I.getArgOperand(0)), node(&I));
+      if (!canHold(I.getType()))
+        return lend(node(I.getArgOperand(0)));
+      load(node(I.getArgOperand(0)), node(&I), bytes(I.getType()));
       return copy(node(I.getArgOperand(I.arg_size() - 1)), node(&I));
     case Intrinsic::masked_store:
     case Intrinsic::masked_scatter:
-      return store(node(I.getArgOperand(0)), node(I.getArgOperand(1)));
+      return store(node(I.getArgOperand(0)), node(I.getArgOperand(1)), Range());
     case Intrinsic::frameaddress:
-    case Intrinsic::stacksave:
     case Intrinsic::addressofreturnaddress:
-      return; // WHY_CONTROL or WHY_DYNAMIC in the function itself
+    case Intrinsic::sponentry:
+    case Intrinsic::localaddress:
+      return copy(Top, node(&I));
+    case Intrinsic::read_register:
+    case Intrinsic::read_volatile_register:
+      return copy(Top, integerResult(I));
+    case Intrinsic::stacksave:
+      return; // WHY_DYNAMIC in the function itself
+    case Intrinsic::ptrmask:
+      if (keepsLowBits(I))
+        break;
+      lend(node(I.getArgOperand(0)));
+      return copy(OutsideOnly, node(&I));
     case Intrinsic::threadlocal_address:
       return copy(OutsideOnly, node(&I));
     default:
@@ -485,21 +437,33 @@ struct Escape::Impl {
       return addUnknownCall(I);
     if (canHold(I.getType()))
       for (const Value *A : I.args())
-        if (canHold(A->getType()) && !(A->getType()->isIntegerTy() && dropsInt(I)))
-          flow(A, &I);
+        if (canHold(A->getType()))
+          shift(node(A), node(&I), 0, 1);
   }
 
-  // Integer intrinsics (min, max, bswap, ...) compute, they do not copy.
-  bool dropsInt(const IntrinsicInst &I) {
-    return I.getType()->isIntOrIntVectorTy() && !Ints[I.getFunction()].contains(&I);
+  void addMemoryCopy(const Instruction &I, const Value *Dst, const Value *Src, const Value *N) {
+    auto *C = dyn_cast<ConstantInt>(N);
+    Range R{0, C ? C->getZExtValue() : UINT64_MAX};
+    copyMemory(node(Src), node(Dst), R.Size);
+    if (!copiesWords(I))
+      leakContents(node(Src), around(R));
+    else if (uint64_t Rest = C ? R.Size % 8 : 0)
+      leakContents(node(Src), {(int64_t)(R.Size - Rest), Rest});
   }
 
-  void addMemoryCopy(const MemTransferInst &I) {
-    unsigned Src = node(I.getRawSource()), Dst = node(I.getRawDest());
-    copyMemory(Src, Dst);
-    // Addresses that land on unaligned words are in no map.
-    if (I.getSourceAlign().valueOrOne() < 8 || I.getDestAlign().valueOrOne() < 8)
-      leakContents(Src);
+  // Integers that come out of an assembly statement, or a register, are followed
+  // or not like others.
+  unsigned integerResult(const Instruction &I) {
+    if (!integers(I).converted(I))
+      return node(&I);
+    auto [It, New] = ConvertedNode.try_emplace(&I, 0);
+    if (New) {
+      unsigned N = newNode();
+      ConvertedNode[&I] = N;
+      lend(N);
+      return N;
+    }
+    return It->second;
   }
 
   // What an asm does with an address in a register cannot be told. Memory
@@ -507,178 +471,66 @@ struct Escape::Impl {
   void addAsm(const CallBase &CB) {
     auto *IA = cast<InlineAsm>(CB.getCalledOperand());
     bool Empty = StringRef(IA->getAsmString()).trim().empty();
-    bool Holds = canHold(CB.getType());
-    if (Holds)
-      copy(Top, node(&CB));
+    SmallVector<unsigned, 2> Results;
+    if (canHold(CB.getType()))
+      Results.push_back(node(&CB));
+    if (isIntegerSource(CB))
+      Results.push_back(integerResult(CB));
+    for (unsigned To : Results)
+      copy(Empty ? OutsideOnly : Top, To);
     for (unsigned I = 0; I < CB.arg_size(); I++) {
       const Value *A = CB.getArgOperand(I);
       if (!canHold(A->getType()))
         continue;
-      if (CB.getParamElementType(I)) { // an indirect operand: "m"
-        if (!Empty) {
-          load(node(A), ContentNode[Register]);
-          store(Top, node(A));
-          if (Holds) // it may be asked for its address
-            flow(A, &CB);
-        }
-      } else if (Empty) {
-        if (Holds)
-          flow(A, &CB);
-      } else {
-        copy(node(A), ContentNode[Register]);
+      bool InMemory = CB.getParamElementType(I);
+      if (InMemory && !Empty) {
+        load(node(A), InRegister, Range());
+        store(Top, node(A), Range());
+      } else if (!Empty) {
+        copy(node(A), InRegister);
       }
+      if (InMemory != Empty) // it may be asked for the address
+        for (unsigned To : Results)
+          shift(node(A), To, 0, 1);
     }
   }
 
-  // -- the solver ----------------------------------------------------------
+  // -- results -------------------------------------------------------------
 
-  // What is new in Points, against all that hangs on the node; what is new on
-  // the other side of a memory copy comes when that side is visited.
-  void visit(unsigned N) {
-    // The node's lists do not change here, but Nodes may not be referenced
-    // across copy(), which touches other nodes only.
-    Set New = Nodes[N].Points;
-    New.intersectWithComplement(Nodes[N].Seen);
-    if (New.empty())
-      return;
-    Nodes[N].Seen |= New;
-    for (unsigned O : New) {
-      if (!Foreign.test(O))
-        visitLocal(N, O);
-      else if (!Nodes[N].SeenForeign)
-        visitForeign(N);
-    }
-    for (unsigned I = 0; I < Nodes[N].Copies.size(); I++)
-      merge(New, Nodes[N].Copies[I]);
-    if (N == Leaked || N == Lent)
-      share(New);
-  }
-
-  void visitLocal(unsigned N, unsigned O) {
-    unsigned C = ContentNode[O];
-    for (unsigned To : Nodes[N].Loads)
-      copy(C, To);
-    for (unsigned V : Nodes[N].Stores)
-      copy(V, C);
-    for (unsigned D : Nodes[N].CopiesTo)
-      for (unsigned DO : Set(Nodes[D].Points))
-        copyInto(C, DO);
-    for (unsigned S : Nodes[N].CopiesFrom)
-      for (unsigned SO : Set(Nodes[S].Points))
-        copy(ContentNode[SO], C);
-    if (Nodes[N].Leak)
-      copy(C, Leaked);
-  }
-
-  // All foreign memory is alike.
-  void visitForeign(unsigned N) {
-    Nodes[N].SeenForeign = true;
-    for (unsigned To : Nodes[N].Loads)
-      copy(OutsideOnly, To);
-    for (unsigned V : Nodes[N].Stores)
-      escape(V);
-    for (unsigned D : Nodes[N].CopiesTo)
-      for (unsigned DO : Set(Nodes[D].Points))
-        copyInto(OutsideOnly, DO);
-    for (unsigned S : Nodes[N].CopiesFrom)
-      for (unsigned SO : Set(Nodes[S].Points))
-        escape(ContentNode[SO]);
-  }
-
-  void copyInto(unsigned Val, unsigned Object) {
-    copy(Val, Foreign.test(Object) ? Leaked : ContentNode[Object]);
-  }
-
-  // What is in a shared local may be read by code that is not seen.
-  void share(const Set &Now) {
-    for (unsigned O : Now)
-      if (!Foreign.test(O)) {
-        Foreign.set(O);
-        escape(ContentNode[O]);
-      }
-  }
-
-  void solve() {
-    while (!Work.empty()) {
-      unsigned N = Work.back();
-      Work.pop_back();
-      visit(N);
-    }
-    InRegister = Nodes[ContentNode[Register]].Points;
-  }
-
-  // Single bytes of an address are nothing that can be checked.
-  void findUnseen(const StoreInst &S) {
-    const Value *V = S.getValueOperand();
-    if (isa<Constant>(V) || DL.getTypeStoreSize(V->getType()) >= 8 ||
-        (onStack(node(S.getPointerOperand())) && !V->getType()->isIntegerTy(8)))
-      return;
-    if (staysInside(node(S.getPointerOperand())))
-      return;
-    for (unsigned O : Nodes[node(V)].Points)
-      if (localOf(O))
-        Unseen.set(O);
-  }
-
-  // Are these nothing but locals?
-  bool onStack(unsigned N) const {
-    for (unsigned O : Nodes[N].Points)
-      if (!localOf(O))
-        return false;
-    return !Nodes[N].Points.empty();
-  }
-  // ... that no code reaches but what is seen?
+  // Is all that a node points to locals that no code reaches but what is seen?
   bool staysInside(unsigned N) const {
-    return !Nodes[N].Points.empty() && !Nodes[N].Points.intersects(Foreign);
+    for (unsigned O : points(N))
+      if (foreign(O))
+        return false;
+    return !points(N).empty();
   }
   bool maybeInside(unsigned N) const {
     bool Inside = false;
-    for (unsigned O : Nodes[N].Points)
-      if (!Foreign.test(O))
+    for (unsigned O : points(N))
+      if (!foreign(O))
         Inside = true;
       else if (O != Outside)
         return false;
     return Inside;
   }
-  bool contentsMovable(unsigned N) const {
-    for (unsigned O : Nodes[N].Points)
-      if (movable(ContentNode[O]))
-        return true;
-    return false;
-  }
 
-  Findings findings() const {
-    Findings Found;
-    for (unsigned O : Foreign)
-      if (const AllocaInst *A = localOf(O))
+  // Returns whether there is anything new.
+  bool addFindings(Findings &Found) const {
+    size_t Before = Found.Shared.size() + Found.Pinned.size();
+    for (const auto &[A, L] : localIndices())
+      if (shared(*A))
         Found.Shared.insert(A);
-    for (unsigned O : Nodes[Leaked].Points)
-      if (auto *A = dyn_cast_or_null<Argument>(Owner[O]))
+    for (unsigned O : points(Leaked))
+      if (const Argument *A = argumentOf(O))
         Found.Pinned.insert(A);
-    return Found;
+    return Found.Shared.size() + Found.Pinned.size() != Before;
   }
 
   void run() {
-    OutsideOnly = newNode();
-    newObject(nullptr, true);
-    newObject(nullptr, true);
-    newObject(nullptr, false);
-    Nothing = newNode();
-    Top = newNode();
-    Leaked = newNode();
-    Lent = newNode();
-    point(OutsideOnly, Outside);
-    point(Top, Outside);
-    point(Top, Param);
-    copy(ContentNode[Register], Leaked);
     for (Function &F : M)
       if (!F.isDeclaration())
         addFunction(F);
     solve();
-    for (Function &F : M)
-      for (Instruction &I : instructions(F))
-        if (auto *S = dyn_cast<StoreInst>(&I))
-          findUnseen(*S);
   }
 };
 
@@ -691,39 +543,26 @@ static Findings sharedLocals(const DenseSet<const Function *> &Shared) {
   return Known;
 }
 
-Escape::Escape(Module &M, const DenseSet<const Function *> &Shared)
-    : I(std::make_unique<Impl>(M, sharedLocals(Shared))) {
-  I->run();
-  I = std::make_unique<Impl>(M, I->findings());
-  I->run();
+Escape::Escape(Module &M, const DenseSet<const Function *> &Shared) {
+  for (const Function &F : M)
+    if (!F.isDeclaration())
+      Ints[&F] = std::make_unique<Integers>(F);
+  Findings Known = sharedLocals(Shared);
+  do {
+    I = std::make_unique<Impl>(M, Known, Ints);
+    I->run();
+  } while (I->addFindings(Known));
 }
 Escape::~Escape() = default;
 
 unsigned Escape::why(const Function &F) const {
-  unsigned Why = GREEN_WHY_NONE;
-  for (unsigned O = FirstObject; O < I->Owner.size(); O++) {
-    const AllocaInst *A = I->localOf(O);
-    if (!A || A->getFunction() != &F)
-      continue;
-    if (I->InRegister.test(O))
+  for (unsigned O : I->points(I->InRegister))
+    if (const AllocaInst *A = I->localOf(O); A && A->getFunction() == &F)
       return GREEN_WHY_CONTROL;
-    if (I->Unseen.test(O))
-      Why = GREEN_WHY_ESCAPE;
-  }
-  return Why;
+  return GREEN_WHY_NONE;
 }
 
-// Does a node point to memory that can move? What lies outside is pinned.
-bool Escape::Impl::movable(unsigned N) const {
-  Set Points = Nodes[N].Points;
-  Points.reset(Outside);
-  return !Points.empty();
-}
-
-bool Escape::shared(const AllocaInst &A) const {
-  auto It = I->LocalObject.find(&A);
-  return It == I->LocalObject.end() || I->Foreign.test(It->second);
-}
+bool Escape::shared(const AllocaInst &A) const { return I->shared(A); }
 
 bool Escape::pinnedOnEntry(const Argument &A) const { return I->Known.Pinned.contains(&A); }
 
@@ -733,12 +572,12 @@ void Escape::setPinned(const Argument &A, const Value &Pinned) {
 }
 
 void Escape::replace(const Value &Old, const Value &New) {
-  for (auto *Nodes : {&I->ValueNode, &I->NumberNode})
-    if (auto It = Nodes->find(&Old); It != Nodes->end()) {
-      unsigned N = It->second;
-      Nodes->erase(It);
-      Nodes->insert({&New, N});
-    }
+  auto It = I->ValueNode.find(&Old);
+  if (It == I->ValueNode.end())
+    return;
+  unsigned N = It->second;
+  I->ValueNode.erase(It);
+  I->ValueNode[&New] = N;
 }
 
 bool Escape::staysInside(const Value &Ptr) const {
@@ -751,11 +590,11 @@ bool Escape::maybeInside(const Value &Ptr) const {
   return It != I->ValueNode.end() && I->maybeInside(It->second);
 }
 
-bool Escape::pointsToStackAddresses(const Value &Ptr) const {
+bool Escape::contentsMove(const Value &Ptr, int64_t Off, uint64_t Size) const {
   if (isa<Constant>(Ptr))
     return false;
   auto It = I->ValueNode.find(&Ptr);
-  return It == I->ValueNode.end() || I->contentsMovable(It->second);
+  return It == I->ValueNode.end() || I->contentsMovable(It->second, {Off, Size});
 }
 
 bool Escape::holdsStackAddress(const Value &V) const {
@@ -764,21 +603,24 @@ bool Escape::holdsStackAddress(const Value &V) const {
   if (I->Movable.contains(&V))
     return true;
   auto It = I->ValueNode.find(&V);
-  if (It == I->ValueNode.end())
-    return true; // made after the analysis
-  auto Numbers = I->NumberNode.find(&V);
-  return I->movable(It->second) ||
-         (Numbers != I->NumberNode.end() && I->movable(Numbers->second));
+  if (It == I->ValueNode.end()) // a number, or made after the analysis
+    return isAddressAsInteger(V) || containsPointer(V.getType());
+  return I->movable(It->second);
 }
 
-bool Escape::holdsStackAddressInNumbers(const Value &V) const {
-  auto It = I->NumberNode.find(&V);
-  return It == I->NumberNode.end() ? holdsStackAddress(V) : I->movable(It->second);
+bool Escape::becomesInteger(const Instruction &At) const {
+  if (!Ints.find(At.getFunction())->second->converted(At))
+    return false;
+  if (isAddressAsInteger(At))
+    return holdsStackAddress(*At.getOperand(0));
+  auto It = I->ConvertedNode.find(&At);
+  return It == I->ConvertedNode.end() || I->movable(It->second);
 }
 
-bool Escape::localHoldsStackAddress(const AllocaInst &A) const {
-  auto It = I->LocalObject.find(&A);
-  return It == I->LocalObject.end() || I->movable(I->ContentNode[It->second]);
+uint64_t Escape::wordsToldApart(const AllocaInst &A) const { return I->period(A) / 8; }
+
+bool Escape::wordHoldsStackAddress(const AllocaInst &A, uint64_t Index) const {
+  return I->wordMovable(A, Index);
 }
 
 } // namespace greenpass

@@ -17,6 +17,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstrTypes.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
 #include <map>
 #include <memory>
@@ -45,6 +46,8 @@ enum CalleeTrait : unsigned {
   StoresArg0ToArg2 = 32, // strtok_r(s, delim, &save)
   ReturnsContent = 64,   // strsep(&s, delim)
   Allocates = 128,       // returns no pointer that is derived from an argument
+  SendsMemory = 512,     // write(fd, buf, n): its contents may come back
+  SendsElements = 1024,  // fwrite(buf, size, n, file)
 };
 unsigned calleeTraits(const llvm::CallBase &CB);
 bool isLibraryName(llvm::StringRef Name); // there are such traits
@@ -70,18 +73,34 @@ private:
   llvm::DenseSet<const llvm::Function *> Leaf;
 };
 
+// Of a function: its integers that may be addresses; see Integers.cpp.
+class Integers {
+public:
+  explicit Integers(const llvm::Function &F);
+  // Is V an integer that is followed like a pointer?
+  bool carries(const llvm::Value &V) const { return Carriers.contains(&V); }
+  // Does an address become an integer in I that is not?
+  bool converted(const llvm::Instruction &I) const { return Converted.contains(&I); }
+
+private:
+  llvm::DenseSet<const llvm::Value *> Carriers, Converted;
+};
+bool isAddressAsInteger(const llvm::Value &V); // ptrtoint and its like
+bool isIntegerSource(const llvm::Instruction &I); // ... a load of an integer, ...
+bool hasInteger(llvm::Type *T); // anything that is no pointer
+
 // Where the addresses of locals may go; a points-to analysis of the module.
 class Escape {
 public:
   // The locals of some functions are taken for shared.
   Escape(llvm::Module &M, const llvm::DenseSet<const llvm::Function *> &Shared);
   ~Escape();
-  // GREEN_WHY_NONE, _ESCAPE or _CONTROL.
+  // GREEN_WHY_NONE or _CONTROL.
   unsigned why(const llvm::Function &F) const;
   // May V be, or hold, the address of a local that can move?
   bool holdsStackAddress(const llvm::Value &V) const;
-  // ... in a member that is no pointer, if V is a struct?
-  bool holdsStackAddressInNumbers(const llvm::Value &V) const;
+  // May I make a number of one? If it reads memory, ask for the contents, too.
+  bool becomesInteger(const llvm::Instruction &I) const;
   // May code that is not seen read or write A?
   bool shared(const llvm::AllocaInst &A) const;
   // Is all that Ptr may point to a local that is not shared?
@@ -94,13 +113,18 @@ public:
   void setPinned(const llvm::Argument &A, const llvm::Value &Pinned);
   // Old is about to go, and New takes its place.
   void replace(const llvm::Value &Old, const llvm::Value &New);
-  // May the memory at Ptr hold the address of a local that can move?
-  bool pointsToStackAddresses(const llvm::Value &Ptr) const;
-  // May the memory of A hold one?
-  bool localHoldsStackAddress(const llvm::AllocaInst &A) const;
+  // May the Size bytes at Ptr + Off hold the address of a local that can move?
+  // All that is near if the size is UINT64_MAX.
+  bool contentsMove(const llvm::Value &Ptr, int64_t Off, uint64_t Size) const;
+  // May a word of A hold one? Told apart are the words up to where they begin
+  // again; all are alike if that is 0.
+  uint64_t wordsToldApart(const llvm::AllocaInst &A) const;
+  bool wordHoldsStackAddress(const llvm::AllocaInst &A, uint64_t Index) const;
 
 private:
+  using IntegersOf = llvm::DenseMap<const llvm::Function *, std::unique_ptr<Integers>>;
   struct Impl;
+  IntegersOf Ints;
   std::unique_ptr<Impl> I;
 };
 
@@ -109,6 +133,15 @@ bool containsPointer(llvm::Type *T);
 // kept where no map names it?
 bool isLent(const llvm::CallBase &CB, unsigned I);
 bool isTry(const llvm::CallBase &CB);
+// Of a call of printf() or its like: may it make text of its pointers' values?
+bool printsAddresses(const llvm::CallBase &CB);
+// Of a call that defers: does the runtime take argument I for an integer?
+bool isDeferredInteger(const llvm::CallBase &CB, unsigned I);
+// Do words land on words in this copy of memory? Words that land elsewhere, or in
+// part, are in no map; the rest of a constant length is not looked at.
+bool copiesWords(const llvm::Instruction &Copy);
+// Does this llvm.ptrmask clear nothing but what a move keeps?
+bool keepsLowBits(const llvm::IntrinsicInst &Mask);
 llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
 // Metadata of a local that the pass made, in which no address ever lies.
 constexpr char NumberOnly[] = "green.number";
@@ -133,13 +166,8 @@ void copyByvalArguments(llvm::Function &F);
 void dropMarkers(llvm::Function &F);
 void separateSelects(llvm::Function &F);
 void launderLocals(llvm::Function &F, const Safepoints &SP);
-void rematerialise(llvm::Function &F, const Safepoints &SP);
-
-// Integers that are computed from addresses.
-llvm::DenseSet<const llvm::Value *> addressIntegers(const llvm::Function &F);
-// Is this load of integers typed as such by the program, rather than a copy of
-// memory that may hold anything?
-bool loadsProperScalar(const llvm::LoadInst &L);
+void mergeAddresses(llvm::Function &F);
+void rematerialise(llvm::Function &F, const Safepoints &SP, const Escape &Esc);
 
 bool isDirectUse(const llvm::Use &U);      // it folds into an addressing mode
 void recomputeAtUses(llvm::Instruction &I); // a copy of I for each
@@ -200,8 +228,7 @@ public:
 
 private:
   void number(const Escape &Esc);
-  void add(llvm::Value *V, const Escape &Esc,
-           const llvm::DenseSet<const llvm::Value *> &Ints);
+  void add(llvm::Value *V, const Escape &Esc);
   void solve();
   void collectLive();
 

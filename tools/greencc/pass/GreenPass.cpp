@@ -160,6 +160,7 @@ public:
         dropMarkers(F);
         copyByvalArguments(F);
         splitAggregates(F);
+        mergeAddresses(F);
         // Whatever calls can be suspended, or walked over by a barrier.
         F.addFnAttr("frame-pointer", "non-leaf");
         Subjects.push_back(&F);
@@ -226,7 +227,7 @@ private:
   }
 
   static unsigned makeRelocatable(Function &F, const Safepoints &SP, const Escape &Esc) {
-    rematerialise(F, SP);
+    rematerialise(F, SP, Esc);
     launderLocals(F, SP);
     separateSelects(F);
     Statepoints S(F, SP, Esc);

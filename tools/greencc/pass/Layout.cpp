@@ -162,16 +162,36 @@ static void clearAmbiguous(IRBuilder<> &B, AllocaInst &A, ArrayRef<uint8_t> Word
                            Align(8));
 }
 
+// Where no stack address ever gets, what looks like one is an old word. Where one
+// may, it is looked at whatever its type is.
+static void narrowWords(SmallVectorImpl<uint8_t> &Words, const AllocaInst &A, uint64_t Bytes,
+                        const Escape &Esc) {
+  uint64_t ToldApart = Esc.wordsToldApart(A), Given = Words.size();
+  constexpr uint64_t MostWords = 4096; // as in localWords()
+  if (Bytes < 8 || isVolatile(A))
+    return;
+  for (uint64_t W = Given; W < std::min(ToldApart, MostWords); W++)
+    Words.push_back(Words[W % Given]);
+  for (uint64_t W = 0; W < Words.size(); W++) {
+    if (!Esc.wordHoldsStackAddress(A, ToldApart ? W % ToldApart : 0))
+      Words[W] = GREEN_WORD_SCALAR;
+    else if (Words[W] == GREEN_WORD_SCALAR && 8 * W + 8 <= Bytes)
+      Words[W] = GREEN_WORD_AMBIGUOUS;
+  }
+  if (all_equal(Words))
+    Words.resize(1);
+}
+
 static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
                         const DataLayout &DL, AllocaInst &A, const Escape &Esc) {
   uint64_t Bytes = localBytes(DL, A), Period;
   bool Misaligned;
   auto Words = localWords(DL, localType(A), Bytes, Period, Misaligned);
-  // No stack address ever gets there: what looks like one is an old word.
-  if (A.hasMetadata(NumberOnly) || (!Esc.localHoldsStackAddress(A) && !isVolatile(A))) {
+  if (A.hasMetadata(NumberOnly))
     Words.assign(1, GREEN_WORD_SCALAR);
-    Period = 1;
-  }
+  else
+    narrowWords(Words, A, Bytes, Esc);
+  Period = Words.size();
   clearAmbiguous(B, A, Words, Bytes);
   Ops.push_back(&A);
   Ops.push_back(B.getInt64(Bytes));

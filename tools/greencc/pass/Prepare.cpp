@@ -52,112 +52,6 @@ void dropMarkers(Function &F) {
     A->moveBefore(F.getEntryBlock(), F.getEntryBlock().begin());
 }
 
-// -- integers ----------------------------------------------------------------
-
-static bool isSmallMask(const Value *V) {
-  auto *C = dyn_cast<ConstantInt>(V);
-  return C && C->getValue().ule(4095);
-}
-
-// Does I, which computes with an integer made of an address, still hold it?
-static bool keepsAddress(const Instruction &I, const DenseSet<const Value *> &Ints) {
-  if (I.getType()->isPtrOrPtrVectorTy() || !I.getType()->isIntOrIntVectorTy())
-    return false;
-  if (isa<CmpInst, LoadInst, CallBase, AtomicRMWInst, AtomicCmpXchgInst>(I))
-    return isa<IntrinsicInst>(I);
-  if (I.getType()->getScalarSizeInBits() < 48)
-    return false;
-  if (auto *B = dyn_cast<BinaryOperator>(&I)) {
-    bool Both = Ints.contains(B->getOperand(0)) && Ints.contains(B->getOperand(1));
-    if (B->getOpcode() == Instruction::Sub)
-      return !Both && Ints.contains(B->getOperand(0));
-    if (B->getOpcode() == Instruction::And)
-      return !isSmallMask(B->getOperand(1));
-    return B->getOpcode() != Instruction::URem && B->getOpcode() != Instruction::SRem;
-  }
-  return true;
-}
-
-static bool isAddressAsInteger(const Instruction &I) {
-#if LLVM_VERSION_MAJOR >= 22
-  if (isa<PtrToAddrInst>(I))
-    return true;
-#endif
-  return isa<PtrToIntInst>(I);
-}
-
-DenseSet<const Value *> addressIntegers(const Function &F) {
-  DenseSet<const Value *> Ints;
-  SmallVector<const Instruction *, 16> Work;
-  for (const Instruction &I : instructions(F))
-    if (isAddressAsInteger(I)) {
-      Ints.insert(&I);
-      Work.push_back(&I);
-    }
-  // A difference of two addresses is none; which operands are addresses is
-  // known only at the end, so differences are looked at last.
-  SmallVector<const Instruction *, 8> Differences;
-  auto Walk = [&] {
-    while (!Work.empty()) {
-      for (const User *U : Work.pop_back_val()->users()) {
-        auto *I = dyn_cast<Instruction>(U);
-        if (!I || Ints.contains(I))
-          continue;
-        if (I->getOpcode() == Instruction::Sub)
-          Differences.push_back(I);
-        else if (keepsAddress(*I, Ints)) {
-          Ints.insert(I);
-          Work.push_back(I);
-        }
-      }
-    }
-  };
-  Walk();
-  while (!Differences.empty()) {
-    const Instruction *I = Differences.pop_back_val();
-    if (!Ints.contains(I) && keepsAddress(*I, Ints)) {
-      Ints.insert(I);
-      Work.push_back(I);
-      Walk();
-    }
-  }
-  return Ints;
-}
-
-static StringRef typeName(const MDNode *Type) {
-  if (!Type || Type->getNumOperands() < 1)
-    return "";
-  auto *S = dyn_cast_or_null<MDString>(Type->getOperand(0));
-  return S ? S->getString() : "";
-}
-
-bool loadsProperScalar(const LoadInst &L) {
-  if (L.getType()->isFloatingPointTy())
-    return true;
-  if (const MDNode *Tag = L.getMetadata(LLVMContext::MD_tbaa);
-      Tag && Tag->getNumOperands() >= 3) {
-    auto *Base = dyn_cast_or_null<MDNode>(Tag->getOperand(0));
-    auto *Access = dyn_cast_or_null<MDNode>(Tag->getOperand(1));
-    StringRef Name = typeName(Access);
-    if (Name == "omnipotent char")
-      return Base != Access && L.getType()->isIntegerTy(8);
-    if (!Name.empty())
-      return !Name.contains("pointer") && !Name.starts_with("p1 ") &&
-             !Name.starts_with("p2 ") && !Name.starts_with("p3 ");
-  }
-  // At -O0 the type of the member that is named.
-  if (auto *G = dyn_cast<GetElementPtrInst>(L.getPointerOperand())) {
-    if (G->getSourceElementType() == L.getType())
-      return !L.getType()->isIntegerTy(8); // of an array of such
-    auto *S = dyn_cast<StructType>(G->getSourceElementType());
-    return S && !(S->hasName() && S->getName().starts_with("union.")) &&
-           G->getNumIndices() > 1 && G->getResultElementType() == L.getType();
-  }
-  if (auto *A = dyn_cast<AllocaInst>(L.getPointerOperand()))
-    return A->getAllocatedType() == L.getType();
-  return false;
-}
-
 // -- locals ------------------------------------------------------------------
 
 static AllocaInst *localOf(Value *V) {
@@ -317,12 +211,11 @@ void separateSelects(Function &F) {
 
 // -- rematerialisation ---------------------------------------------------------
 
-static bool isCheapAddress(const Instruction &I) {
+// What is pinned, or never moves, may stay an integer.
+static bool isCheapAddress(const Instruction &I, const Escape &Esc) {
   if (auto *G = dyn_cast<GetElementPtrInst>(&I))
     return G->hasAllConstantIndices() && G->getType()->isPointerTy();
-  if (auto *P = dyn_cast<PtrToIntInst>(&I))
-    return P->getType()->isIntegerTy();
-  return false;
+  return isAddressAsInteger(I) && I.getType()->isIntegerTy() && Esc.holdsStackAddress(I);
 }
 
 void recomputeAtUses(Instruction &I) {
@@ -364,7 +257,7 @@ static bool staysClose(const Instruction &I, const Safepoints &SP) {
 
 // The optimizer likes to merge addresses that are only subtracted as integers:
 // phi (ptrtoint a), (ptrtoint b) becomes ptrtoint (phi a, b) again.
-static void mergeAddresses(Function &F) {
+void mergeAddresses(Function &F) {
   const DataLayout &DL = F.getParent()->getDataLayout();
   SmallSetVector<PHINode *, 8> Phis;
   for (BasicBlock &BB : F)
@@ -399,13 +292,12 @@ static void mergeAddresses(Function &F) {
 
 // Addresses at a constant distance, and integers made of an address, are
 // computed again from the base, which the maps know.
-void rematerialise(Function &F, const Safepoints &SP) {
-  mergeAddresses(F);
+void rematerialise(Function &F, const Safepoints &SP, const Escape &Esc) {
   ReversePostOrderTraversal<Function *> Order(&F);
   SmallVector<Instruction *, 64> Cheap;
   for (BasicBlock *BB : Order)
     for (Instruction &I : *BB)
-      if (isCheapAddress(I))
+      if (isCheapAddress(I, Esc))
         Cheap.push_back(&I);
   for (Instruction *I : reverse(Cheap))
     if (localOf(I) || !staysClose(*I, SP))

@@ -51,23 +51,19 @@ Statepoints::Statepoints(Function &F, const Safepoints &SP, const Escape &Esc)
 
 // Number the values that matter: pointers, which can be relocated, and what may
 // hold an address but cannot.
-void Statepoints::add(Value *V, const Escape &Esc, const DenseSet<const Value *> &Ints) {
+void Statepoints::add(Value *V, const Escape &Esc) {
   const DataLayout &DL = F.getParent()->getDataLayout();
   Type *T = V->getType();
   unsigned char Why;
   if (T->isVoidTy() || T->isTokenTy() || !T->isSized() || isa<AllocaInst>(V) ||
       isa<CmpInst>(V))
     return;
-  if (!Esc.holdsStackAddress(*V) && !Ints.contains(V))
+  if (!Esc.holdsStackAddress(*V))
     return;
   if (T->isPointerTy())
     Why = GREEN_WHY_NONE;
-  else if (containsPointer(T))
-    Why = GREEN_WHY_AGGREGATE;
-  else if (T->isAggregateType() || T->isVectorTy())
-    Why = Esc.holdsStackAddress(*V) ? GREEN_WHY_AGGREGATE : GREEN_WHY_INTEGER;
   else
-    Why = GREEN_WHY_INTEGER;
+    Why = containsPointer(T) ? GREEN_WHY_AGGREGATE : GREEN_WHY_INTEGER;
   // Too narrow for an address.
   if (Why == GREEN_WHY_INTEGER && !T->isAggregateType() && DL.getTypeSizeInBits(T) < 48)
     return;
@@ -77,16 +73,11 @@ void Statepoints::add(Value *V, const Escape &Esc, const DenseSet<const Value *>
 }
 
 void Statepoints::number(const Escape &Esc) {
-  auto Ints = addressIntegers(F);
-  // An address of something that never moves may be kept in an integer.
-  for (Instruction &I : instructions(F))
-    if (isa<PtrToIntInst>(I) && isa<Constant>(I.getOperand(0)))
-      Ints.erase(&I);
   for (Argument &A : F.args())
     if (!A.hasByValAttr())
-      add(&A, Esc, Ints);
+      add(&A, Esc);
   for (Instruction &I : instructions(F))
-    add(&I, Esc, Ints);
+    add(&I, Esc);
 }
 
 void Statepoints::solve() {
