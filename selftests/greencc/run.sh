@@ -98,6 +98,29 @@ escape -O2 -g -fPIC -fstack-protector-all -fcf-protection
 escape -O3 -march=native
 escape -O0 -fno-pie -no-pie -static
 
+# An address that becomes an integer is right ever after.
+$ref -w -O1 -fno-strict-aliasing "$here/integers/integers.c" "$here/integers/other.c" \
+	"$dir/plain.o" -o "$dir/prog" && "$dir/prog" >"$dir/integers.expect" || exit 1
+integers() { # options
+	: >"$dir/stats"
+	# shellcheck disable=SC2086
+	"$cc" -Wall -Wextra -Werror "$@" "$here/integers/integers.c" \
+		"$here/integers/other.c" $rt -o "$dir/prog" &&
+	GREEN_TEST_STATS=$dir/stats "$prog" >"$dir/out" &&
+	cmp "$dir/out" "$dir/integers.expect" &&
+	[ "$(sed -n 's/^moves=\([0-9]*\) .*/\1/p' "$dir/stats")" -ge \
+		"$(wc -l <"$dir/out")" ]
+	report $? "integers $*"
+	diff "$dir/out" "$dir/integers.expect" | sed 's/^/# /'
+}
+for level in 0 1 2 3 s; do
+	integers -O$level
+	integers -O$level -fno-strict-aliasing
+	integers -O$level -fno-builtin
+done
+integers -O2 -fPIC -fstack-protector-all -fcf-protection -fno-green-growth
+integers -O3 -march=native
+
 # The reasons as the EXPECT comments have them.
 for level in 0 1 2 3 s; do
 	# shellcheck disable=SC2086
