@@ -98,8 +98,9 @@ TEST(a_division_by_zero)
 	EXPECT_NE(NULL, strstr(said, "#0 divides+0x"));
 }
 
-/* An address that was hidden from all maps, after a move. */
-static volatile unsigned long hidden;
+/* An address that was hidden from all maps, as a distance, after a move. */
+static volatile long hidden;
+static char *volatile elsewhere = (char *)&hidden;
 
 static void NOINLINE moves(void)
 {
@@ -110,9 +111,9 @@ static void uses_old_stack(void *arg)
 {
 	volatile int local = 1;
 
-	hidden = (unsigned long)&local / 2;
+	hidden = (char *)&local - elsewhere;
 	moves();
-	*(volatile int *)(hidden * 2) = 2;
+	*(volatile int *)(elsewhere + hidden) = 2;
 }
 
 static void seal(void)

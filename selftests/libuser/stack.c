@@ -439,15 +439,16 @@ TEST(core_files_have_stacks_but_not_the_whole_arena)
 /* ---- a stale address ------------------------------------------------------ */
 
 static unsigned int stale;
-static volatile uintptr_t hidden;
+static volatile long hidden;
+static char *volatile elsewhere = (char *)&hidden;
 
 static void NOINLINE reads_stale(void)
 {
 	volatile unsigned int local = 1;
 
-	hidden = (uintptr_t)&local / 2;
+	hidden = (char *)&local - elsewhere;
 	if (!green_stack_move(green_self(), 0, NULL))
-		stale = *(volatile unsigned int *)(hidden * 2);
+		stale = *(volatile unsigned int *)(elsewhere + hidden);
 }
 
 static void poisoned(void *arg)
