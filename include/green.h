@@ -418,8 +418,8 @@ const char *green_nomove_name(enum green_nomove_reason reason);
  * @why:	may be NULL; filled on -EBUSY
  *
  * Returns 0; -EBUSY when the stack may not move, and nothing was touched; -EINVAL
- * if @t is gone; -ENOSPC if @new_size is too small for what is on the stack, or beyond
- * max_stack; -ENOMEM.
+ * if @t is gone; -ENOSPC if @new_size is too small for what is on the stack and what
+ * its functions have secured, or beyond max_stack; -ENOMEM.
  */
 int green_stack_move(green_t *t, size_t new_size,
 		     struct green_nomove *why GREEN_NOESCAPE);

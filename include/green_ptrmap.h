@@ -90,6 +90,12 @@ extern "C" {
 #define GREEN_MAP_TESTS		(1u << 5)	/* it sees to it that the stack has room for it */
 /* Bits 8 to 15: why it is not VERIFIED, GREEN_WHY_*. */
 #define GREEN_MAP_WHY(flags)	(((flags) >> 8) & 0xff)
+/*
+ * Bits 16 and 17: what its test on entry has secured below its frame, and stays so until it
+ * returns: nothing, 4 KiB, 32 KiB, 256 KiB and more. A move leaves so much.
+ */
+#define GREEN_MAP_NEED(flags)	(((flags) >> 16) & 3)
+#define GREEN_MAP_NEED_SHIFT	16
 
 enum green_why {
 	GREEN_WHY_NONE,

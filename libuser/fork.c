@@ -200,7 +200,7 @@ static void forget_others(struct green *t)
 	t->all_link = &green_rt.all;
 	t->all_next = NULL;
 	t->joiner = NULL;
-	green_rt.shrink_next = NULL;
+	green_rt.shrink.next = NULL;
 	green_rt.nr_timers = 0;
 	green_rt.stats.live = 1;
 }

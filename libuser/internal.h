@@ -397,8 +397,13 @@ struct green_runtime {
 	uint64_t poll_until;		/* ... until then; 0: for ever */
 	unsigned int nr_idle;
 	struct green *all;
-	struct green *shrink_next;	/* whose stack is looked at next; NULL: a pass is over */
-	uint64_t shrink_began;		/* the pass, in nanoseconds */
+	struct {			/* shrink.c */
+		struct green *next;	/* who is looked at next; NULL: a pass is over */
+		uint64_t began;		/* the pass, in nanoseconds */
+		bool quiet;		/* nothing has run since */
+		unsigned int left;	/* passes until all is looked at */
+		uint64_t switches;	/* when a worker went to rest last */
+	} shrink;
 	struct green *main;
 	int main_ret;
 	bool main_done;
@@ -599,6 +604,8 @@ int green_segment_begin(struct green *t, size_t need);
 /* The frames below @addr, which lies on the stack, are given up. */
 void green_segments_drop(struct green *t, uintptr_t addr);
 void green_segments_free(struct green *t);
+/* All that it keeps of segments that it has left. */
+void green_segments_give_back(struct green *t);
 bool green_range_of(const struct green *t, uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
 bool green_on_stack(const struct green *t, uintptr_t addr);
 /*
@@ -613,6 +620,8 @@ size_t green_stack_bytes(const struct green *t);
 
 /* shrink.c */
 void green_shrink_some(unsigned int n);
+/* A worker goes to rest: the same; when it is to come again, or 0. */
+uint64_t green_shrink_rest(unsigned int n);
 
 /* calibrate.c */
 /* From how many bytes on the backend's move is faster than a copy. */
@@ -632,6 +641,7 @@ struct green_proof {
 	uintptr_t lo;			/* the stack's range, for values */
 	uintptr_t base;			/* of the first page with anything live, or lo */
 	uintptr_t sp;
+	uintptr_t secured;		/* from here on it is what live frames may rely on */
 	uintptr_t hi;
 	uint64_t *bits;
 	uint64_t *chain;		/* with skip=N: those that proofs go along; else NULL */
@@ -714,6 +724,11 @@ void green_count_refused_again(unsigned int kind);
 void green_count_refusal_at(enum green_nomove_reason reason, const void *pc);
 
 /* move.c */
+/*
+ * @size: of the new slot, 0: as the old; more if live frames have secured more, but not
+ * as much as the old one has if that is not what was asked for: -ENOSPC. A refusal is not
+ * counted.
+ */
 int green_try_move(struct green *t, size_t size, struct green_nomove *why);
 int green_move(struct green *t, size_t size,
 	       struct green_nomove *why);

@@ -198,8 +198,22 @@ static int commit(struct green *t, struct green_slot *slot,
 	return 0;
 }
 
-/* @size: bytes of the new slot, 0: as the old. A refusal is not counted. */
-int green_try_move(struct green *t, size_t size, struct green_nomove *why)
+/* No less than live frames have secured, nor beyond max_stack for it. */
+static int settle_size(const struct green *t, const struct green_proof *p, bool exact,
+		       size_t *size)
+{
+	size_t least = green_bytes_for(p->hi - p->secured), old = green_slot_bytes(t->slot);
+
+	if (*size >= least || *size == old)
+		return 0;
+	if (exact || (*size < old && least >= old))
+		return -ENOSPC;
+	*size = least;
+	return green_stack_bytes(t) - (t->hi - t->lo) + least > green_rt.opt.max_stack ?
+	       -ENOSPC : 0;
+}
+
+static int try_move(struct green *t, size_t size, bool exact, struct green_nomove *why)
 {
 	struct green_slot *slot;
 	struct green_proof p;
@@ -212,6 +226,9 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 	err = green_prove(t, &p, why);
 	if (err)
 		return err;
+	err = size ? settle_size(t, &p, exact, &size) : 0;
+	if (err)
+		goto out;
 	if (!size)
 		size = green_slot_bytes(t->slot);
 	packed = !t->guarded && size <= green_sizes[GREEN_PACKED - 1].bytes;
@@ -225,7 +242,7 @@ int green_try_move(struct green *t, size_t size, struct green_nomove *why)
 	err = -ENOSPC;
 	/* What is as large as the old one will do, however little is left of it. */
 	if (slot->size != t->slot->size &&
-	    slot->hi - slot->lo < p.hi - (copy ? p.sp : p.base) + green_slot_slack(slot))
+	    slot->hi - slot->lo < p.hi - (copy || p.secured < p.base ? p.secured : p.base) + green_slot_slack(slot))
 		goto err_slot;
 	err = commit(t, slot, &p, copy);
 	if (err)
@@ -239,6 +256,11 @@ out:
 	return err;
 }
 
+int green_try_move(struct green *t, size_t size, struct green_nomove *why)
+{
+	return try_move(t, size, false, why);
+}
+
 int green_move(struct green *t, size_t size, struct green_nomove *why)
 {
 	struct green_nomove own;
@@ -246,7 +268,7 @@ int green_move(struct green *t, size_t size, struct green_nomove *why)
 
 	if (!why)
 		why = &own;
-	err = green_try_move(t, size, why);
+	err = try_move(t, size, true, why);
 	if (err == -EBUSY)
 		green_count_refusal(why);
 	return err;

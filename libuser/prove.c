@@ -139,6 +139,19 @@ static void trace_frame(const struct frame *f)
 			    (size_t)((const char *)f->ret - m.start), f->rsp, f->rbp + 16);
 }
 
+/*
+ * What an entry test has secured stays secured until the function returns: it may be
+ * about to call foreign code.
+ */
+static void note_need(struct green_proof *p, const struct frame *f)
+{
+	static const size_t need[] = { 0, 4UL << 10, 32UL << 10, 264UL << 10 };
+	size_t n = need[GREEN_MAP_NEED(f->site->flags)];
+
+	if (f->rsp - n < p->secured)
+		p->secured = f->rsp - n;
+}
+
 static int prove_frame(struct green *t, struct green_proof *p, const struct frame *f,
 		       struct green_nomove *why)
 {
@@ -155,6 +168,8 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 	}
 	if (!s->mapped)
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+	if (f->lo == t->lo)
+		note_need(p, f);
 	if (f->lo == t->lo && green_escape_in(t, f->rsp, f->rbp + 16))
 		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
 	for (i = 0; i < s->nr; i++) {
@@ -339,7 +354,7 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 {
 	p->lo = t->lo;
 	p->hi = t->hi;
-	p->sp = t->sp;
+	p->sp = p->secured = t->sp;
 	p->base = t->slot->slab ? t->lo : t->sp & ~(GREEN_PAGE - 1);
 	p->nr = p->nr_chain = 0;
 	p->older = NULL;

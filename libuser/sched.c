@@ -274,8 +274,8 @@ static void thread_free(struct green *t)
 	*t->all_link = t->all_next;
 	if (t->all_next)
 		t->all_next->all_link = t->all_link;
-	if (green_rt.shrink_next == t)
-		green_rt.shrink_next = t->all_next;
+	if (green_rt.shrink.next == t)
+		green_rt.shrink.next = t->all_next;
 	green_descriptor_put(t);
 }
 

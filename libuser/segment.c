@@ -166,6 +166,11 @@ void green_segments_drop(struct green *t, uintptr_t addr)
 	}
 }
 
+void green_segments_give_back(struct green *t)
+{
+	trim(t, 0);
+}
+
 /* The thread has ended. */
 void green_segments_free(struct green *t)
 {

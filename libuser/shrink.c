@@ -5,6 +5,12 @@
  * the same wait as last time, gets a smaller stack if it uses less than a quarter
  * of it and nothing forbids the move; what is refused is not counted, for nobody
  * asked. A stack that stays where it is gives back the pages below its frames.
+ *
+ * What the entry tests of live frames have secured stays theirs: a smaller stack has
+ * room for it (prove.c), and pages come again when they are touched.
+ *
+ * A process that has nothing to do is woken for as many passes as it takes to have
+ * looked at each thread often enough since something ran last; then it sleeps for good.
  */
 #include "internal.h"
 #include "backend.h"
@@ -20,6 +26,9 @@
 /* So a wait that is shorter costs nothing. */
 #define PASS_NS	1000000000u
 
+/* A pass in a process that is busy with other things goes on after that long. */
+#define STEP_NS	1000000u
+
 static bool shrink(struct green *t)
 {
 	size_t bytes = green_bytes_for(2 * (t->hi - t->sp));
@@ -34,23 +43,53 @@ static bool shrink(struct green *t)
 	return true;
 }
 
-/* Nothing below its sp is of any use to a thread that waits. */
-static void trim(const struct green *t)
+/* Nothing in a slot below @sp is of any use to a thread that waits. */
+static bool trim(const struct green_slot *slot, uintptr_t sp)
 {
-	uintptr_t end = t->sp & ~(GREEN_PAGE - 1);
+	uintptr_t end = sp & ~(GREEN_PAGE - 1);
 
-	if (t->slot->slab || end - t->lo < LEAST_TRIM ||
-	    green_rt.backend->reset(t->lo, end - t->lo))
+	return !slot->slab && end - slot->lo >= LEAST_TRIM &&
+	       !green_rt.backend->reset(slot->lo, end - slot->lo);
+}
+
+static void trim_all(struct green *t)
+{
+	const struct green_segment *s;
+	const struct green_slot *slot = t->slot;
+	uintptr_t sp = t->sp;
+	bool trimmed = false;
+
+	green_segments_give_back(t);
+	for (s = t->segment; ; s = s->outer) {
+		trimmed |= trim(slot, sp);
+		if (!s)
+			break;
+		slot = s->slot;
+		sp = s->sp;
+	}
+	green_rt.stats.trimmed += trimmed;
+}
+
+/* Foreign code has switched stacks by itself: who knows what of its own it still uses? */
+static void say_once(const struct green *t)
+{
+	static bool said;
+
+	if (said)
 		return;
-	green_rt.stats.trimmed++;
+	said = true;
+	green_trace_line("thread %llu (%s) waits on a stack that is not its own: that gives nothing back (said once)",
+			 (unsigned long long)t->id, t->name ? t->name : "unnamed");
 }
 
 static void look_at(struct green *t)
 {
 	if (t->state != STATE_PARKED || ++t->idle != LOOKS)
 		return;
-	if (!shrink(t))
-		trim(t);
+	if (t->sp < t->lo || t->sp >= t->hi)
+		say_once(t);
+	else if (!shrink(t))
+		trim_all(t);
 }
 
 /* To begin with all threads again, once a second at most. */
@@ -58,12 +97,18 @@ static bool begin_pass(void)
 {
 	uint64_t now = green_now_ns();
 
-	if (now - green_rt.shrink_began < PASS_NS)
+	if (now - green_rt.shrink.began < PASS_NS)
 		return false;
-	green_rt.shrink_began = now;
-	green_signals_look();
-	green_rt.shrink_next = green_rt.all;
+	green_rt.shrink.began = now;
+	green_rt.shrink.quiet = true;
+	green_rt.shrink.next = green_rt.all;
 	return green_rt.all;
+}
+
+static void end_pass(void)
+{
+	if (green_rt.shrink.quiet && green_rt.shrink.left)
+		green_rt.shrink.left--;
 }
 
 /* The next @n threads. */
@@ -71,9 +116,28 @@ void green_shrink_some(unsigned int n)
 {
 	struct green *t;
 
-	while (n-- && (green_rt.shrink_next || begin_pass())) {
-		t = green_rt.shrink_next;
-		green_rt.shrink_next = t->all_next;
+	while (n-- && (green_rt.shrink.next || begin_pass())) {
+		t = green_rt.shrink.next;
+		green_rt.shrink.next = t->all_next;
 		look_at(t);
+		if (!green_rt.shrink.next)
+			end_pass();
 	}
+}
+
+uint64_t green_shrink_rest(unsigned int n)
+{
+	bool ran = green_rt.shrink.switches != green_rt.stats.switches;
+
+	if (ran) {
+		green_rt.shrink.switches = green_rt.stats.switches;
+		green_rt.shrink.left = LOOKS;
+		green_rt.shrink.quiet = false;
+	}
+	green_shrink_some(n);
+	if (!green_rt.shrink.left)
+		return 0;
+	if (!green_rt.shrink.next)
+		return green_rt.shrink.began + PASS_NS;
+	return ran ? green_now_ns() + STEP_NS : 1;
 }

@@ -292,27 +292,36 @@ void green_poll_until(uint64_t at)
 		kick(green_rt.poller);
 }
 
-static uint64_t ring_until(void)
+/* Of two times of which 0 is never. */
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-	uint64_t timer = green_timer_next(), soon;
+	return a && (!b || a < b) ? a : b;
+}
+
+static uint64_t ring_until(uint64_t again)
+{
+	uint64_t until = earlier(green_timer_next(), again);
 
 	if (green_rt.nr_idle + 1 == green_rt.nr_workers)
-		return timer;
-	soon = green_now_ns() + LOOK_UP_NS;
-	return timer && timer < soon ? timer : soon;
+		return until;
+	return earlier(until, green_now_ns() + LOOK_UP_NS);
 }
 
 /* Nothing is to be run: wait until there may be. */
 void green_rest(struct green_worker *w)
 {
+	uint64_t again;
+
 	if (all_idle_for_good()) {
 		green_rt.deadlock = true;
 		green_stop(-EDEADLK);
 		return;
 	}
-	green_shrink_some(REST_SHRINKS);
+	again = green_shrink_rest(REST_SHRINKS);
 	if (green_rt.poller) {
 		green_uring_flush();
+		if (again)
+			green_poll_until(again);
 		rest(w, REST_COND);
 		while (!w->kicked)
 			pthread_cond_wait(&w->cond, &lock);
@@ -320,7 +329,7 @@ void green_rest(struct green_worker *w)
 		return;
 	}
 	green_rt.poller = w;
-	green_rt.poll_until = ring_until();
+	green_rt.poll_until = ring_until(again);
 	rest(w, REST_RING);
 	green_uring_poll(true, green_rt.poll_until);
 	green_rt.poller = NULL;

@@ -3,12 +3,19 @@
  * Workers at rest: whatever ends a wait must end it, though the worker that has to
  * do something about it is asleep. A case that hangs is killed by the harness.
  */
+#define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <green.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+
+#define NOINLINE __attribute__((noinline))
 
 static const struct green_options two = { .workers = 2 };
 
@@ -94,6 +101,176 @@ TEST(a_join_while_the_joiners_worker_rests)
 {
 	for (int i = 0; i < 10; i++)
 		EXPECT_EQ(0, green_run(&two, joins, NULL));
+}
+
+/* ---- a process that sleeps as a whole ------------------------------------------ */
+
+#define SLEEPERS 200
+#define USED_KB 250L
+
+static int *const gate = fd;
+
+static long resident_kb(void)
+{
+	long pages, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f && fscanf(f, "%ld %ld", &pages, &resident) != 2)
+		resident = 0;
+	if (f)
+		fclose(f);
+	return resident * 4;
+}
+
+/* How often any thread of the process but the caller has gone to sleep. */
+static long sleeps_of_others(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *d;
+	char line[300];
+	long sum = 0, n;
+
+	while (dir && (d = readdir(dir))) {
+		FILE *f;
+
+		snprintf(line, sizeof(line), "/proc/self/task/%s/status", d->d_name);
+		if (d->d_name[0] == '.' || atoi(d->d_name) == gettid() ||
+		    !(f = fopen(line, "r")))
+			continue;
+		while (fgets(line, sizeof(line), f))
+			if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+				sum += n;
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+static long NOINLINE uses(long kb)
+{
+	volatile char room[900];
+
+	room[kb % 900] = 1;
+	return kb ? uses(kb - 1) + room[kb % 900] : 0;
+}
+
+static void uses_and_waits(void *arg)
+{
+	char c;
+
+	uses(USED_KB);
+	green_read(gate[0], &c, 1);
+}
+
+static struct {
+	long before, after;
+	bool asleep;
+} seen;
+
+/* It looks for as long as the harness lets it. */
+static void *watches(void *arg)
+{
+	long n, last = -1, same = 0;
+
+	do {
+		usleep(100000);
+		seen.after = resident_kb();
+		n = sleeps_of_others();
+		same = n == last ? same + 1 : 0;
+		last = n;
+	} while (seen.after > seen.before - SLEEPERS * USED_KB / 2 || same < 15);
+	seen.asleep = true;
+	for (int i = 0; i < SLEEPERS; i++)
+		if (write(gate[1], "x", 1) != 1)
+			break;
+	return NULL;
+}
+
+static int all_sleep(void *arg)
+{
+	static green_t *t[SLEEPERS];
+	pthread_t watcher;
+
+	if (pipe(gate))
+		return -errno;
+	for (int i = 0; i < SLEEPERS; i++)
+		t[i] = green_go(uses_and_waits, NULL);
+	for (int i = 0; i < 10; i++)
+		green_yield();
+	seen.before = resident_kb();
+	seen.asleep = false;
+	if (pthread_create(&watcher, NULL, watches, NULL))
+		return -EAGAIN;
+	for (int i = 0; i < SLEEPERS; i++)
+		green_join(t[i]);
+	pthread_join(watcher, NULL);
+	close(gate[0]);
+	close(gate[1]);
+	return 0;
+}
+
+TEST(memory_is_given_back_while_all_sleep)
+{
+	EXPECT_EQ(0, green_run(NULL, all_sleep, NULL));
+	EXPECT_TRUE(seen.asleep);
+	EXPECT_LT(SLEEPERS * USED_KB / 2, seen.before - seen.after);
+}
+
+TEST(memory_is_given_back_while_all_workers_sleep)
+{
+	EXPECT_EQ(0, green_run(&two, all_sleep, NULL));
+	EXPECT_TRUE(seen.asleep);
+}
+
+/* ---- what an entry test has secured ------------------------------------------------ */
+
+static struct green_stack_info info;
+static char text[256];
+static double third = 1.0 / 3;
+static int shortage;
+
+/* It asks for the stack that snprintf() needs before it does anything. */
+static void NOINLINE waits_and_prints(void *arg)
+{
+	shortage += green_stack_move(green_self(), 4096, NULL) != -ENOSPC;
+	green_sleep_ns(3500000000);
+	green_stack_info(green_self(), &info);
+	shortage += info.hi - info.lo - info.used < 32 << 10;
+	snprintf(text, sizeof(text), "%ld %s %.60f", (long)arg, "waited", third);
+}
+
+static void tiny(void *arg)
+{
+	volatile long words[20];
+
+	for (int i = 0; i < 20; i++)
+		words[i] = i;
+	for (int n = 0; n < 80; n++) {
+		green_sleep_ns(50000000);
+		for (int i = 0; i < 20; i++)
+			shortage += words[i] != i;
+	}
+}
+
+static int prints_after_a_wait(void *arg)
+{
+	green_t *t[40];
+
+	for (int i = 0; i < 40; i++)
+		t[i] = green_go(i % 4 ? tiny : waits_and_prints, NULL);
+	for (int i = 0; i < 40; i++)
+		green_join(t[i]);
+	return 0;
+}
+
+TEST(a_smaller_stack_has_what_was_asked_for)
+{
+	static const struct green_options small = { .stack_size = 1024 };
+
+	shortage = 0;
+	EXPECT_EQ(0, green_run(&small, prints_after_a_wait, NULL));
+	EXPECT_EQ(0, shortage);
 }
 
 TEST_HARNESS_MAIN

@@ -829,4 +829,60 @@ TEST(a_thread_on_a_stack_of_its_own)
 	munmap(costack, COSTACK);
 }
 
+/* Idle threads give memory back: these not that of others that lies in between. */
+static void sleeps_there(void *arg)
+{
+	green_sleep_ns(3500000000);
+}
+
+static void sleeps_in_coroutine(void *stack)
+{
+	on_coroutine(stack, COSTACK, sleeps_there, NULL);
+}
+
+static void sleeps_after_a_jump(void *arg)
+{
+	if (!setjmp(env))
+		segments(3, jump);
+	green_sleep_ns(3500000000);
+}
+
+static void idle_neighbour(void *arg)
+{
+	volatile long words[500];
+
+	for (int i = 0; i < 500; i++)
+		words[i] = i * 3 + 1;
+	green_sleep_ns(3600000000);
+	for (int i = 0; i < 500; i++)
+		if (words[i] != i * 3 + 1)
+			abort();
+}
+
+static void idle_threads(void *arg)
+{
+	green_t *t[NEIGHBOURS + 3];
+
+	for (int i = 0; i < NEIGHBOURS; i++)
+		t[i] = green_go(idle_neighbour, NULL);
+	t[NEIGHBOURS] = green_go(sleeps_in_coroutine, costack);
+	t[NEIGHBOURS + 1] = green_go(sleeps_in_coroutine, (char *)costack + COSTACK);
+	t[NEIGHBOURS + 2] = green_go(sleeps_after_a_jump, NULL);
+	for (int i = 0; i < NEIGHBOURS + 3; i++)
+		green_join(t[i]);
+}
+
+TEST(idle_threads_that_are_elsewhere)
+{
+	char *line;
+
+	costack = mmap(NULL, 2 * COSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	EXPECT_EQ(0, child(idle_threads));
+	line = strstr(said, "waits on a stack that is not its own");
+	EXPECT_NE(NULL, line);
+	EXPECT_TRUE(line && !strstr(line + 1, "waits on a stack"));
+	munmap(costack, 2 * COSTACK);
+}
+
 TEST_HARNESS_MAIN

@@ -42,17 +42,22 @@ void foreign_setcontext(void)
 	setcontext(&context);
 }
 
-static ucontext_t back, co;
 static void (*co_fn)(void *);
 static void *co_arg;
 
+/* It may wait, and others begin meanwhile. */
 static void co_start(void)
 {
-	co_fn(co_arg);
+	void (*fn)(void *) = co_fn;
+	void *arg = co_arg;
+
+	fn(arg);
 }
 
 void on_coroutine(void *stack, unsigned long size, void (*fn)(void *), void *arg)
 {
+	ucontext_t back, co;
+
 	co_fn = fn;
 	co_arg = arg;
 	getcontext(&co);

@@ -216,7 +216,15 @@ private:
     return GREEN_MAP_ARGS | GREEN_MAP_LOCALS | GREEN_MAP_BARRIERS |
            (Why == GREEN_WHY_NONE ? GREEN_MAP_VERIFIED : 0) |
            (Need == GREENCC_NO_TEST ? 0 : GREEN_MAP_TESTS) |
-           (Shared ? GREEN_MAP_SHARED : 0) | Why << 8;
+           (Shared ? GREEN_MAP_SHARED : 0) | Why << 8 | needClass(Need) << GREEN_MAP_NEED_SHIFT;
+  }
+
+  // Of what the test in front of it asks for, see channel.h: rounded up.
+  static unsigned needClass(int64_t Need) {
+    if (Need == GREENCC_NO_TEST)
+      return 0;
+    uint64_t Bytes = Need & (GREENCC_FAR - 1) & ~7L;
+    return Bytes == 0 ? 0 : Bytes <= SmallNeed ? 1 : Bytes <= UncheckedNeed ? 2 : 3;
   }
 
   static bool isSuspended(const Function &F, const Safepoints &SP) {
