@@ -24,7 +24,8 @@
 
 #define MUST(c) do { if (!(c)) return __LINE__; } while (0)
 
-#define MS 1000000ull
+/* Scaled: on a slow machine all of it takes longer. */
+#define MS (1000000ull * test_pace())
 #define LONG (20000 * MS)		/* it would hang */
 
 FIXTURE(exact)

@@ -17,7 +17,8 @@
 #define MUST(c) do { if (!(c)) return __LINE__; } while (0)
 #define CHILD_MUST(c) do { if (!(c)) _exit(__LINE__ & 0xff ?: 1); } while (0)
 
-#define MS 1000000ull
+/* Scaled: on a slow machine all of it takes longer. */
+#define MS (1000000ull * test_pace())
 #define LONG (20000 * MS)
 
 FIXTURE(forks)
