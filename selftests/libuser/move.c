@@ -416,7 +416,7 @@ static long NOINLINE for_ever(long n)
 	volatile char room[1000];
 
 	room[n % 1000] = 1;
-	return for_ever(n + 1) + room[n % 1000];
+	return n < 0 ? 0 : for_ever(n + 1) + room[n % 1000];
 }
 
 static void overflow(void *arg)
