@@ -3,7 +3,7 @@
 # usage: run.sh [project...]
 # Unchanged C as green threads whose stack is moved in every entry check: each
 # program must print what clang's build prints. Projects: cjson, zlib, sqlite3,
-# csmith, make (zlib built by its own makefile); all if none is named.
+# lua5.4, csmith, make (zlib built by its own makefile); all if none is named.
 #
 # Prints TAP, one test a project, and for csmith one a batch; the numbers of
 # moves, refusals and segments stand in their names, the most frequent kinds of
@@ -15,7 +15,7 @@
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-[ $# -gt 0 ] || set -- make cjson zlib sqlite3 csmith
+[ $# -gt 0 ] || set -- make cjson zlib sqlite3 lua5.4 csmith
 
 # Compile for both: DIR/green/NAME.o, DIR/plain/NAME.o.
 compile() { # source... -- option...
@@ -121,6 +121,42 @@ sqlite3() {
 	EVERY=1 compare shell :memory: <script
 }
 
+build_lua() {
+	local source=$cache/lua5.4/source/src objects='' file
+
+	echo '#define DEB_HOST_MULTIARCH "x86_64-linux-gnu"' >lua5.4-deb-multiarch.h
+	for file in "$source"/*.c; do
+		case $file in
+		*/luac.c) ;;
+		*)	compile "$file" -- -I. -I"$source" -DLUA_USE_POSIX || return
+			objects="$objects $(basename "$file" .c)" ;;
+		esac
+	done
+	# shellcheck disable=SC2086
+	link_both interpreter $objects
+}
+
+# Its pcall() is setjmp() and longjmp(), over segments wherever a stack is small. Moves are
+# some of those that are possible: a proof looks at all frames of a deep recursion.
+run_lua() {
+	local way
+
+	"$here/fetch" lua5.4 && mkdir "$dir/lua5.4" && cd "$dir/lua5.4" && build_lua &&
+		plain/interpreter "$here/script.lua" >want 2>&1 ||
+		{ report 1 "lua5.4: its source, and clang's build"; return; }
+	for way in '' GREEN_REAL_STACK=4096 GREEN_REAL_STACK=1024 \
+		"GREEN_DEBUG=move=entry:${EVERY:-1009}"; do
+		: >stats
+		# shellcheck disable=SC2086
+		env $way GREEN_REAL_STATS=stats timeout $((200 * pace)) \
+			green/interpreter "$here/script.lua" >got 2>&1 && cmp want got
+		report $? "lua5.4 ${way:-as it is}: $(moves stats) moves, \
+$(refusals stats) refusals, $(segments stats) segments"
+		explain stats
+	done
+	cd "$dir" && rm -rf "$dir/lua5.4"
+}
+
 run_project() { # name most-refusals-per-mille-of-moves
 	"$here/fetch" "$1" || { report 1 "$1: its source"; return; }
 	mkdir "$dir/$1" && cd "$dir/$1" || exit 1
@@ -170,6 +206,7 @@ for project; do
 	zlib) run_project zlib 5 ;;
 	# The parser is a local that points into itself.
 	sqlite3) run_project sqlite3 150 ;;
+	lua5.4) run_lua ;;
 	*) echo "Bail out! unknown project $project"; exit 1 ;;
 	esac
 done
