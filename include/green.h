@@ -491,7 +491,7 @@ uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE)
  *
  * They wait with O_NONBLOCK, too; MSG_DONTWAIT is heeded. A peer that is gone is
  * -EPIPE, without SIGPIPE: while green_run() runs libgreen handles that signal,
- * unless it is ignored, and passes on what comes from elsewhere. Reads and writes at
+ * unless it is ignored, and passes on what the program's own system calls raise. Reads and writes at
  * the position of one file take turns among green threads; with other OS threads or
  * processes that use it at the same time io_uring does not.
  *

@@ -313,9 +313,9 @@ static void in_parent(void)
 static void leave_run(void)
 {
 	green_uring_forked();
+	green_signals_exit();
 	green_sigpipe_exit();
 	green_fault_exit();
-	green_signals_exit();
 	memcpy(STATE, pristine, STATE_BYTES);
 	green_run_is_over();
 }

@@ -784,6 +784,8 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 
 /* sigpipe.c */
 void green_sigpipe_init(void);
+/* As sigaction() of SIGPIPE, for the program. */
+int green_sigpipe_action(const struct sigaction *new, struct sigaction *old);
 void green_sigpipe_exit(void);
 
 /* ptrmap.c */

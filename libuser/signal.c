@@ -116,8 +116,8 @@ static int install(int sig, const struct sigaction *new, struct sigaction *old)
 }
 
 /*
- * Of the C library's name. What raises faults stays ours while green_run() runs, and
- * hands on what is not ours to the program's (fault.c).
+ * Of the C library's name. What raises faults stays ours while green_run() runs, and so
+ * does SIGPIPE; they hand on what is not ours to the program's (fault.c, sigpipe.c).
  */
 __attribute__((weak)) int sigaction(int sig, const struct sigaction *new,
 				    struct sigaction *old)
@@ -126,6 +126,8 @@ __attribute__((weak)) int sigaction(int sig, const struct sigaction *new,
 		return green_sigaction(sig, new, old);
 	if (flags.active && green_is_fault(sig))
 		return green_fault_action(sig, new, old);
+	if (flags.active && sig == SIGPIPE)
+		return green_sigpipe_action(new, old);
 	return install(sig, new, old);
 }
 

@@ -15,6 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+/* The program's, from before green_run() or since: signal.c. */
 GREEN_PER_RUN static struct sigaction old_action;
 
 /*
@@ -41,30 +42,51 @@ static void on_sigpipe(int sig, siginfo_t *si, void *context)
 		return;
 	if (old_action.sa_flags & SA_SIGINFO) {
 		old_action.sa_sigaction(sig, si, context);
-	} else if (old_action.sa_handler != SIG_DFL) {
-		old_action.sa_handler(sig);
-	} else {
+	} else if (old_action.sa_handler == SIG_DFL) {
 		green_sigaction(SIGPIPE, &old_action, NULL);
 		raise(SIGPIPE);
+	} else if (old_action.sa_handler != SIG_IGN) {
+		old_action.sa_handler(sig);
 	}
+}
+
+/* What is ignored is so for the kernel, too: programs that are executed inherit that. */
+static int install(void)
+{
+	struct sigaction sa = old_action;
+
+	if (old_action.sa_handler != SIG_IGN) {
+		sa.sa_sigaction = on_sigpipe;
+		sa.sa_flags |= SA_SIGINFO | SA_ONSTACK;
+	}
+	if (old_action.sa_handler == SIG_DFL)
+		sa.sa_flags |= SA_RESTART;
+	return green_sigaction(SIGPIPE, &sa, NULL);
+}
+
+int green_sigpipe_action(const struct sigaction *new, struct sigaction *old)
+{
+	struct sigaction was = old_action;
+
+	if (new) {
+		old_action = *new;
+		if (install()) {
+			old_action = was;
+			return -1;
+		}
+	}
+	if (old)
+		*old = was;
+	return 0;
 }
 
 void green_sigpipe_init(void)
 {
-	struct sigaction sa;
-
 	green_sigaction(SIGPIPE, NULL, &old_action);
-	if (old_action.sa_handler == SIG_IGN)
-		return;
-	sa = old_action;
-	sa.sa_sigaction = on_sigpipe;
-	sa.sa_flags |= SA_SIGINFO | SA_ONSTACK;
-	if (old_action.sa_handler == SIG_DFL)
-		sa.sa_flags |= SA_RESTART;
-	green_sigaction(SIGPIPE, &sa, NULL);
+	install();
 }
 
-/* One that the program has installed meanwhile stays. */
+/* One that the program has installed past us stays. */
 void green_sigpipe_exit(void)
 {
 	struct sigaction sa;

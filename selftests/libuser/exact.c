@@ -361,6 +361,30 @@ TEST_F(exact, no_sigpipe_but_the_programs_own)
 	EXPECT_TRUE(sa.sa_handler == counts);
 }
 
+static int installs_first(void *arg)
+{
+	struct sigaction sa;
+
+	signal(SIGPIPE, SIG_IGN);
+	MUST(!writes_to_nobody("own") && !signals);
+	MUST(signal(SIGPIPE, counts) == SIG_IGN);
+	MUST(!sigaction(SIGPIPE, NULL, &sa) && sa.sa_handler == counts);
+	MUST(!(sa.sa_flags & (SA_ONSTACK | SA_SIGINFO)));
+	return writes_to_nobody("own");
+}
+
+TEST_F(exact, nor_for_handlers_that_come_later)
+{
+	struct sigaction sa;
+
+	signals = 0;
+	signal(SIGPIPE, SIG_DFL);
+	EXPECT_EQ(0, green_run(&self->opt, installs_first, NULL));
+	EXPECT_EQ(1, signals);
+	sigaction(SIGPIPE, NULL, &sa);
+	EXPECT_TRUE(sa.sa_handler == counts && !(sa.sa_flags & SA_ONSTACK));
+}
+
 static int killed(struct green_options *opt, void *arg)
 {
 	pid_t pid = fork();
