@@ -244,7 +244,10 @@ static int cancel_with_result(void *arg)
 	return green_join(t) ?: green_join(reader);
 }
 
-/* It waits when it is cancelled, but the kernel does the read first. */
+/*
+ * It waits when it is cancelled, but the kernel does the read first. Linux 6.1 may
+ * cancel it all the same; then the byte is where it was.
+ */
 static int cancel_too_late(void *arg)
 {
 	if (write(pipe_fd[1], "r", 1) != 1)
@@ -254,6 +257,7 @@ static int cancel_too_late(void *arg)
 
 TEST(a_result_that_has_come_is_not_lost)
 {
+	char c;
 	int err;
 
 	ASSERT_EQ(0, pipe(pipe_fd));
@@ -267,6 +271,9 @@ TEST(a_result_that_has_come_is_not_lost)
 		EXPECT_EQ('r', notes[0]);
 	}
 	EXPECT_EQ(-ECANCELED, run(cancel_too_late, NULL));
+	fcntl(pipe_fd[0], F_SETFL, O_NONBLOCK);
+	if (read(pipe_fd[0], &c, 1) == 1)
+		note(c);
 	EXPECT_STREQ("r", notes);
 	close(pipe_fd[0]);
 	close(pipe_fd[1]);
