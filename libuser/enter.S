@@ -366,6 +366,12 @@ green_segment_leave:
 	.p2align 4
 \name:
 	.cfi_startproc
+	.ifnc	\name, green_escape_end
+	cmpq	$0, %fs:0x70		/* an ordinary stack: nothing moves */
+	jne	2f
+	ret
+2:
+	.endif
 	.ifnb	\callee
 	/* Most have the mark of greencc in front of their code (Barrier.cpp). */
 	testl	$0xffc, %e\callee
@@ -440,7 +446,10 @@ green_segment_leave:
 	.p2align 4
 green_lend_hold:
 	.cfi_startproc
-	pushq	%rbp
+	cmpq	$0, %fs:0x70		/* an ordinary stack */
+	jne	1f
+	jmp	*%r10
+1:	pushq	%rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset rbp, -16
 	movq	%rsp, %rbp

@@ -19,6 +19,8 @@
 #define GREENCC_ENTRY_ID	0x67726e656e747279ULL	/* "grnentry" */
 #define GREENCC_CALL_ID		0x67726e63616c6cULL	/* "grncall" */
 #define GREENCC_LEAF		"#greencc-leaf "
+/* Before its name: a label in front of a function. */
+#define GREENCC_ENTRY_LABEL	".Lgreen_entry."
 /* Behind a call, where its result is taken from the x87 registers. */
 #define GREENCC_X87_LABEL	".Lgreencc_x87_"
 #define GREENCC_X87		GREENCC_X87_LABEL "${:uid}: fstpt "

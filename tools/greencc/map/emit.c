@@ -179,6 +179,14 @@ static void emit_function(const struct function *f, size_t n, FILE *out)
 		fputs("\t.uleb128\t0\n\t.uleb128\t0\n", out);
 }
 
+/* The second is what other names of the function refer to (channel.h). */
+static void emit_entry_labels(const struct function *f, size_t n, FILE *out)
+{
+	fprintf(out, ".Lgreen_func%zu:\n", n);
+	if (!strpbrk(f->name, "\"\\"))
+		fprintf(out, "\"" GREENCC_ENTRY_LABEL "%s\":\n", f->name);
+}
+
 void module_emit(struct module *m, FILE *out)
 {
 	size_t f = 0;
@@ -198,7 +206,7 @@ void module_emit(struct module *m, FILE *out)
 		if (!m->lines[i].stackmap)
 			fprintf(out, "%s\n", m->lines[i].raw);
 		if (fn && i == fn->first)
-			fprintf(out, ".Lgreen_func%zu:\n", f);
+			emit_entry_labels(fn, f, out);
 	}
 	if (!m->nr_functions)
 		return;

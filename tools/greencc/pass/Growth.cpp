@@ -6,7 +6,7 @@
 // the arguments are passed, which are in registers then. What alloca() takes is
 // tested where it is taken, by code like any.
 #include "Green.h"
-#include "llvm/Analysis/PostDominators.h"
+#include "llvm/IR/CFG.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -154,12 +154,31 @@ static void refuseHugeVariadic(const CallBase &CB) {
                                        " bytes of variable arguments");
 }
 
-// Foreign code that is always called is asked for on entry, where that is cheapest.
+// Is there a way through F that meets none of these calls?
+static bool canMiss(const Function &F, const SmallPtrSetImpl<const CallBase *> &Calls) {
+  SmallPtrSet<const BasicBlock *, 16> Seen;
+  for (const CallBase *CB : Calls)
+    Seen.insert(CB->getParent());
+  SmallVector<const BasicBlock *, 16> Work;
+  if (Seen.insert(&F.getEntryBlock()).second)
+    Work.push_back(&F.getEntryBlock());
+  while (!Work.empty()) {
+    const BasicBlock *BB = Work.pop_back_val();
+    if (isa<ReturnInst>(BB->getTerminator()))
+      return true;
+    for (const BasicBlock *S : successors(BB))
+      if (Seen.insert(S).second)
+        Work.push_back(S);
+  }
+  return false;
+}
+
+// Foreign code that is called on each way through a function is asked for on entry,
+// where that is cheapest.
 Needs needsOf(Function &F) {
   Needs N;
   if (!options().Growth)
     return N;
-  PostDominatorTree Always(F);
   for (Instruction &I : instructions(F)) {
     if (auto *A = dyn_cast<AllocaInst>(&I); A && !A->isStaticAlloca())
       // Its frame cannot move, so better be generous while there is none: what
@@ -170,12 +189,13 @@ Needs needsOf(Function &F) {
       continue;
     refuseHugeVariadic(*CB);
     uint64_t Need = callNeed(*CB);
-    if (Need == UncheckedNeed && canAskOnTheWay(*CB) &&
-        !Always.dominates(I.getParent(), &F.getEntryBlock()))
+    if (Need == UncheckedNeed && canAskOnTheWay(*CB))
       N.OnTheWay.insert(CB);
     else
       N.OnEntry = std::max(N.OnEntry, Need);
   }
+  if (!N.OnTheWay.empty() && !canMiss(F, N.OnTheWay))
+    N.OnEntry = std::max(N.OnEntry, UncheckedNeed);
   if (N.OnEntry >= UncheckedNeed)
     N.OnTheWay.clear();
   return N;
@@ -192,10 +212,12 @@ uint64_t bytesOfLocals(const Function &F) {
   return Sum;
 }
 
+// Those that find their stack in what is kept free are none.
 static bool makesCalls(const Function &F) {
   return any_of(instructions(F), [](const Instruction &I) {
     auto *CB = dyn_cast<CallBase>(&I);
-    return CB && !CB->isInlineAsm() && !isa<IntrinsicInst>(CB);
+    return CB && !CB->isInlineAsm() && !isa<IntrinsicInst>(CB) &&
+           !(calleeTraits(*CB) & TinyStack);
   });
 }
 

@@ -145,6 +145,7 @@ static bool isFinal(const Function &F) {
          isPlainName(F.getName());
 }
 
+// A label that greenmap puts there: f itself would make it a function for debuggers.
 void nameForCallers(Function &F) {
   Arguments P = argumentsOf(F);
   if (!isFinal(F) || !P.Known)
@@ -154,7 +155,7 @@ void nameForCallers(Function &F) {
     if (!Need || isLibraryName(F.getName()))
       F.getParent()->appendModuleInlineAsm("\t.globl\t" + Name + "\n\t.hidden\t" + Name +
                                            "\n\t.set\t" + Name + ", " +
-                                           F.getName().str());
+                                           GREENCC_ENTRY_LABEL + F.getName().str());
   }
 }
 
