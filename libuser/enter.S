@@ -440,6 +440,8 @@ green_segment_leave:
  * From green_lend_*: hold those of the six registers that mask r11 has bits for, if
  * they point into the stack, then go to r10. What may be arguments is kept.
  */
+	/* Those of a library must not stand in for libgreen's. */
+	.reloc	., R_X86_64_NONE, green_ways_out
 	.globl	green_lend_hold
 	.hidden	green_lend_hold
 	.type	green_lend_hold, @function

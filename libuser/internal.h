@@ -790,6 +790,7 @@ void green_sigpipe_exit(void);
 
 /* ptrmap.c */
 int green_maps_init(void);
+int green_names_init(void);	/* names.c; behind it */
 /* By an address inside the function. */
 bool green_map_find(const void *pc, struct green_map *m);
 /* GREEN_MAP_* and GREEN_MAPPED of the function that @pc lies in; 0 without a map. */

@@ -437,7 +437,7 @@ static int runtime_init(const struct green_options *opt)
 	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));
 	if (err)
 		return err;
-	err = green_maps_init();
+	err = green_maps_init() ?: green_names_init();
 	if (err)
 		return green_fail(err, "pointer maps: %s", strerrordesc_np(-err));
 	err = green_workers_init(green_rt.opt.workers);

@@ -10,6 +10,7 @@
  *   -fno-green-growth	leave out the stack checks on entry
  *   -fgreen-all-mapped	functions of other files have such checks too, unless
  *			they are the C library's
+ *   -fno-builtin-NAME	a function of that name is not the C library's
  *   --explain file.c	list the functions that cannot move, and why:
  *			file:line: function: reason
  */
@@ -42,6 +43,7 @@ static struct {
 	bool compile_only;	/* -c */
 	bool to_assembly;	/* -S */
 	bool deps;		/* -MD, -MMD */
+	const char *not_libc;	/* for the pass */
 	const char *output;
 	const char *dep_file, *dep_target;
 	struct list all;	/* the arguments for clang, as given */
@@ -483,6 +485,10 @@ static void parse(int argc, char **argv)
 			opt.all_mapped = true;
 			continue;
 		}
+		/* The function of that name is the program's own. */
+		if (starts(a, "-fno-builtin-"))
+			opt.not_libc = format("%s not-libc=%s", opt.not_libc ? opt.not_libc : "",
+					      a + strlen("-fno-builtin-"));
 		if (!strcmp(a, "--explain")) {
 			opt.explain = true;
 			continue;
@@ -586,9 +592,10 @@ static void compile_mapped(const char *source, const char *language, const char 
 			   const char *done)
 {
 	char *raw = format("%s/raw.s", opt.temp);
-	char *options = format("%s%s%s", opt.no_growth ? "no-growth" : "growth",
+	char *options = format("%s%s%s%s", opt.no_growth ? "no-growth" : "growth",
 			       opt.all_mapped ? " all-mapped" : "",
-			       opt.explain ? " verbose" : "");
+			       opt.explain ? " verbose" : "",
+			       opt.not_libc ? opt.not_libc : "");
 
 	setenv("GREENCC_PASS_OPTIONS", options, 1);
 	to_assembly(source, language, object, raw);

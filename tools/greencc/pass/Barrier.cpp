@@ -132,6 +132,10 @@ public:
     bool Pins = false;
     for (Instruction &I : instructions(F))
       All.push_back(&I);
+    if (mistrustsCallers(F, Esc))
+      for (Argument &A : F.args())
+        if (A.getType()->isPointerTy() && !A.hasByValAttr())
+          everything(ifOnStack(Entry, &A));
     for (Argument &A : F.args())
       if (Esc.pinnedOnEntry(A))
         pinArgument(A, Entry);

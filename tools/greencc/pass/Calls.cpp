@@ -101,6 +101,7 @@ static const StringMap<unsigned> &libc() {
 }
 
 bool isLibraryName(StringRef Name) { return libc().contains(Name); }
+bool isAllocator(StringRef Name) { return libc().lookup(Name) & Allocates; }
 
 // A direct callee that is only declared here, so that its name is what counts.
 static const Function *externCallee(const CallBase &CB) {
@@ -112,8 +113,9 @@ unsigned calleeTraits(const CallBase &CB) {
   const Function *F = externCallee(CB);
   if (!F)
     return 0;
-  auto It = libc().find(F->getName());
-  return It == libc().end() ? 0 : It->second;
+  if (options().NotLibrary.contains(F->getName()))
+    return 0;
+  return libc().lookup(F->getName());
 }
 
 // By their whole names: green is a word that others use as well. They run on the

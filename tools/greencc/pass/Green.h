@@ -15,12 +15,14 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/SparseBitVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "../../../include/green_ptrmap.h"
@@ -32,6 +34,7 @@ struct Options {
   bool Growth = true;     // entry checks
   bool Verbose = false;   // say which value keeps a function from moving
   bool AllMapped = false; // externs that are not libc have checks too
+  llvm::StringSet<> NotLibrary; // names that are the program's own
 };
 const Options &options();
 
@@ -51,6 +54,7 @@ enum CalleeTrait : unsigned {
 };
 unsigned calleeTraits(const llvm::CallBase &CB);
 bool isLibraryName(llvm::StringRef Name); // there are such traits
+bool isAllocator(llvm::StringRef Name);
 bool isRuntimeCall(const llvm::CallBase &CB); // of libgreen
 bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
 
@@ -194,6 +198,11 @@ int64_t needInFront(llvm::Function &F, bool Checked, const Needs &N);
 // Are there arguments that a test in front of the callee would lose?
 bool passesExotically(const llvm::Function &F);
 bool passesExotically(const llvm::CallBase &CB);
+
+// Names.cpp
+void listNames(llvm::Module &M);
+// Do callers take F for the C library's, and could it keep what that would not?
+bool mistrustsCallers(const llvm::Function &F, const Escape &Esc);
 
 // Outgoing.cpp
 // Does it go by libuser/lend.S, which holds what is lent if the callee is foreign?

@@ -31,6 +31,8 @@ static Options readOptions() {
         O.Verbose = true;
       else if (W == "all-mapped")
         O.AllMapped = true;
+      else if (W.consume_front("not-libc="))
+        O.NotLibrary.insert(W);
     }
   }
   return O;
@@ -179,6 +181,7 @@ public:
         Shared.insert(F);
     Escape Esc(M, Shared);
     DenseMap<const Function *, int64_t> Need;
+    listNames(M);
     WaysOut Ways(M);
     for (Function *F : Subjects) {
       Instruction *At = behindEntry(*F);
