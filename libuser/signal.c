@@ -24,9 +24,11 @@
 #define LEAST_STACK	(256UL << 10)
 
 #if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#if __has_feature(thread_sanitizer)	/* clang's */
 #define SANITIZED
 #endif
+#elif defined(__SANITIZE_THREAD__)	/* gcc's */
+#define SANITIZED
 #endif
 
 #ifdef SANITIZED
