@@ -431,6 +431,7 @@ green_segment_leave:
 
 	BARRIER	green_escape, rsi
 	BARRIER	green_escape_to, rdx
+	BARRIER	green_escape_loop, rdx
 	BARRIER	green_escape_copy, rdx
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx, si

@@ -194,6 +194,21 @@ void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp)
 		escape(t, value, fp);
 }
 
+/* ... to a local that is known, and @value may be an address in that. */
+void do_green_escape_loop(uintptr_t value, uintptr_t dest, uintptr_t fp);
+void do_green_escape_loop(uintptr_t value, uintptr_t dest, uintptr_t fp)
+{
+	struct green *t = current();
+	uintptr_t frame;
+
+	if (!t || !green_on_stack(t, value) || pinned(t, value))
+		return;
+	frame = frame_end(t, value, fp);
+	/* Not of another activation: what leads here must lead to a pinned frame. */
+	if (!frame || frame_end(t, dest, fp) != frame)
+		pin(t, value, frame);
+}
+
 /* The @n bytes at @src are about to be copied to such a place. */
 void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp);
 void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp)

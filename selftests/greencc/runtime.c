@@ -214,6 +214,7 @@ static size_t nr_pins;
 
 void do_green_escape(uintptr_t value);
 void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t *fp);
+void do_green_escape_loop(uintptr_t value, uintptr_t dest, uintptr_t *fp);
 void do_green_escape_copy(uintptr_t src, size_t n);
 void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t *fp);
 void do_green_escape_lend(uintptr_t value, const char *callee);
@@ -283,6 +284,20 @@ void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t *fp)
 {
 	if (!free_local(dest, fp))
 		do_green_escape(value);
+}
+
+/* Are both in one frame? */
+void do_green_escape_loop(uintptr_t value, uintptr_t dest, uintptr_t *fp)
+{
+	for (; in_stack((uintptr_t)fp); fp = (uintptr_t *)*fp) {
+		uintptr_t end = (uintptr_t)(fp + 2);
+
+		if (value < end && dest < end)
+			return;
+		if (value < end || dest < end)
+			break;
+	}
+	do_green_escape(value);
 }
 
 void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t *fp)

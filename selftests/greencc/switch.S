@@ -139,6 +139,7 @@ run_on_stack_return:
 	.endm
 	BARRIER	green_escape, rsi
 	BARRIER	green_escape_to, rdx
+	BARRIER	green_escape_loop, rdx
 	BARRIER	green_escape_copy, rdx
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx

@@ -102,6 +102,53 @@ TEST(an_address_that_escapes)
 	EXPECT_EQ(1, got.result);
 }
 
+/* ---- a list whose head is a local --------------------------------------- */
+
+struct node {
+	struct node *next, *prev;
+};
+
+static struct node element;
+
+static void NOINLINE empty_list(void *arg)
+{
+	struct node head;
+
+	head.next = head.prev = &head;
+	try_move(NULL);
+	got.result = head.next == &head && head.prev == &head;
+	/* Somebody may come to know it. */
+	if (arg)
+		element.next = &head;
+}
+
+TEST(an_empty_list_does_not_hold_its_head)
+{
+	run(empty_list);
+	EXPECT_MOVED();
+	EXPECT_EQ(1, got.result);
+}
+
+static void NOINLINE list_of_one(void *arg)
+{
+	struct node head;
+
+	head.next = head.prev = &head;
+	element.next = head.next;
+	element.prev = &head;
+	head.next->prev = &element;
+	head.next = &element;
+	try_move(NULL);
+	got.result = element.next == &head && head.prev == &element;
+}
+
+TEST(a_list_with_an_element_holds_its_head)
+{
+	run(list_of_one);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "list_of_one");
+	EXPECT_EQ(1, got.result);
+}
+
 /* The frame that pinned the stack is gone. */
 static void left_behind(void *arg)
 {

@@ -21,6 +21,7 @@
 	STUB	green_stack_morestack_fixed
 	STUB	green_escape
 	STUB	green_escape_to
+	STUB	green_escape_loop
 	STUB	green_escape_copy
 	STUB	green_escape_copy_to
 	STUB	green_escape_lend

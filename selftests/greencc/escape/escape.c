@@ -393,7 +393,7 @@ static NOINLINE void by_earlier_content(void)
 	IS(x, 2);
 }
 
-/* What others may find holds nothing that moves, not even its own address. */
+/* What others may find one day may hold its own address until they do. */
 static NOINLINE void list_init(struct holder *h)
 {
 	h->next = h;
@@ -406,7 +406,7 @@ static NOINLINE void self_pointing(void)
 
 	MOVES();
 	list_init(&h);
-	PINNED_BY("self_pointing");
+	MOVES();
 	IS(h.next == &h, 1);
 	IS((long *)h.p == &h.n, 1);
 	if (zero)
@@ -436,6 +436,142 @@ static NOINLINE double in_floating(double d, float f)
 
 	kept = &x;
 	return d * 2 + (double)f + x;
+}
+
+/* ---- lists whose head is a local --------------------------------------- */
+
+struct node {
+	struct node *next, *prev;
+};
+
+struct element {
+	int v;
+	struct node node;
+};
+
+static inline void node_init(struct node *head)
+{
+	head->next = head->prev = head;
+}
+
+static inline void list_add(struct node *n, struct node *head)
+{
+	n->next = head->next;
+	n->prev = head;
+	head->next->prev = n;
+	head->next = n;
+}
+
+static inline void list_del(struct node *n)
+{
+	n->next->prev = n->prev;
+	n->prev->next = n->next;
+}
+
+static inline struct element *element_of(struct node *n)
+{
+	return (struct element *)((char *)n - offsetof(struct element, node));
+}
+
+static inline int list_sum(struct node *head)
+{
+	int sum = 0;
+
+	for (struct node *n = head->next; n != head; n = n->next)
+		sum = 10 * sum + element_of(n)->v;
+	return sum;
+}
+
+static struct element elements[3];
+
+/* It points to itself, and nobody else to it, until there is an element. */
+static NOINLINE void list_head(int n)
+{
+	struct node head;
+
+	node_init(&head);
+	MOVES();
+	MOVES();
+	IS(head.next == &head && head.prev == &head, 1);
+	IS(list_sum(&head), 0);
+	for (int i = 0; i < n; i++) {
+		elements[i].v = i + 1;
+		list_add(&elements[i].node, &head);
+		PINNED_BY("list_head");
+	}
+	IS(list_sum(&head), n == 3 ? 321 : 0);
+	for (int i = 0; i < n; i++)
+		list_del(&elements[i].node);
+	/* Its address may have been copied meanwhile, by code without barriers. */
+	if (n)
+		PINNED_BY("list_head");
+	else
+		MOVES();
+	IS(head.next == &head && head.prev == &head, 1);
+}
+
+/* A stack within the structure, as in a parser. */
+struct machine {
+	long *top;
+	struct machine *outer;
+	long stack[20];
+};
+
+static struct machine *volatile exposed;
+static long *copied;
+
+static NOINLINE void push(struct machine *m, long v)
+{
+	*++m->top = v;
+}
+
+static NOINLINE void machine(int expose)
+{
+	struct machine m;
+
+	m.top = m.stack;
+	m.outer = NULL;
+	m.stack[0] = 0;
+	for (int i = 1; i < 10; i++) {
+		push(&m, i);
+		MOVES();
+		IS(m.top - m.stack, i);
+	}
+	long *top = m.top;
+
+	MOVES();
+	IS(top == &m.stack[9], 1);
+	if (!expose)
+		return;
+	exposed = &m;
+	/* What is found there is taken for something that stays. */
+	copied = exposed->top;
+	PINNED_BY("machine");
+	IS(*copied, 9);
+	IS(copied == m.top, 1);
+}
+
+/* The local of one activation is another than that of the next. */
+static NOINLINE void machines(struct machine *outer, int n)
+{
+	struct machine m;
+
+	m.top = m.stack;
+	m.outer = outer ? outer : &m;
+	m.stack[0] = n;
+	if (!outer)
+		MOVES();
+	if (n) {
+		machines(&m, n - 1);
+		if (n == 1) {
+			PINNED_BY("machines");
+			IS(copied == m.stack, 1);
+		}
+		return;
+	}
+	exposed = &m;
+	copied = exposed->outer->top;
+	PINNED_BY("machines");
 }
 
 /* More frames than there are pins. */
@@ -491,6 +627,11 @@ int test_main(void)
 	TEST(by_later_content(), "by_later_content");
 	TEST(by_earlier_content(), "by_earlier_content");
 	TEST(self_pointing(), "self_pointing");
+	TEST(list_head(0), "list_head_of_none");
+	TEST(list_head(3), "list_head");
+	TEST(machine(0), "machine");
+	TEST(machine(1), "machine_that_is_exposed");
+	TEST(machines(NULL, 2), "machines");
 	TEST(IS(recursion(20, NULL), 21), "recursion");
 	TEST(IS(in_floating(1.5, 2.5f), 6), "in_floating");
 	TEST(IS(many(40), 40), "many");

@@ -18,6 +18,19 @@
 // green_escape_to() tells which: what is found from outside and lies in a frame of
 // this stack lies in a pinned one.
 //
+// Some locals point to themselves: heads of lists, parsers with their stack. Such a
+// local is called own if its address may be stored in foreign memory, but is never
+// lent. While that has not happened, it is found but by code that is seen; from then
+// on its frame is pinned. So its own address may be stored in it without being
+// pinned, if what is loaded from it is taken for something that may move, as from a
+// local that is not shared. green_escape_loop() asks whether value and destination
+// lie in one frame, for another activation's local is another local.
+//
+// A pin stays until its frame is left, for nobody knows when the address dies: what
+// is loaded from foreign memory is stored there again without a barrier, and code
+// that is not mapped copies memory (realloc(), qsort()), so that the word that was
+// stored first says nothing of others when it is overwritten.
+//
 // Pointers are lent to calls whose callee is not seen. That is no store: the
 // callee has barriers of its own if it is mapped, and what is lent to any other is
 // pinned on the way out (Outgoing.cpp), or by green_escape_lend() if that cannot be. For what it finds through the pointer the callee relies on
@@ -31,6 +44,7 @@
 // in whatever form, need no barrier of their own when they are stored or passed.
 #include "Green.h"
 #include "llvm/Analysis/ValueTracking.h"
+#include "llvm/Analysis/VectorUtils.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -178,8 +192,18 @@ private:
     // Only aligned words are in a map.
     if (A >= 8 && Esc.staysInside(*Ptr))
       return;
-    if (Esc.holdsStackAddress(*V))
+    if (!Esc.holdsStackAddress(*V))
+      return;
+    if (A < 8 || !Esc.isLoop(*V, *Ptr))
       checkValue(&At, V, A >= 8 && Esc.maybeInside(*Ptr) ? Ptr : nullptr);
+    else if (!ownAddress(*V) || ownAddress(*V) != underlyingLocal(*Ptr))
+      checkValue(&At, V, Ptr, "green_escape_loop");
+  }
+
+  // The local that V is the address of, or each element of V.
+  static AllocaInst *ownAddress(Value &V) {
+    Value *Each = V.getType()->isVectorTy() ? getSplatValue(&V) : &V;
+    return Each ? underlyingLocal(*Each) : nullptr;
   }
 
   // -- addresses that become integers; see Integers.cpp
@@ -443,21 +467,23 @@ private:
 
   MDNode *rare() { return MDBuilder(C).createBranchWeights(1, 1u << 20); }
 
-  // Dest is null, or perhaps a local that maps name.
-  void checkWord(Instruction *At, Value *V, Value *Dest = nullptr) {
+  // Dest is null, or perhaps in a local that maps name, which Ask finds out.
+  void checkWord(Instruction *At, Value *V, Value *Dest = nullptr,
+                 StringRef Ask = "green_escape_to") {
     Instruction *Cold = underlyingLocal(*V) ? At : ifOnStack(At, V);
     if (!V->getType()->isPointerTy())
       V = new IntToPtrInst(V, PointerType::get(C, 0), "", Cold->getIterator());
     if (Dest)
-      call(Cold, "green_escape_to", {V, Dest});
+      call(Cold, Ask, {V, Dest});
     else
       call(Cold, "green_escape", {V});
   }
 
-  void checkValue(Instruction *At, Value *V, Value *Dest = nullptr) {
+  void checkValue(Instruction *At, Value *V, Value *Dest = nullptr,
+                  StringRef Ask = "green_escape_to") {
     Type *T = V->getType();
     if (T->isIntegerTy(64) || (T->isPointerTy() && T->getPointerAddressSpace() == 0))
-      return checkWord(At, V, Dest);
+      return checkWord(At, V, Dest, Ask);
     if (auto *S = dyn_cast<StructType>(T))
       return checkElements(At, V, S->getNumElements());
     if (auto *A = dyn_cast<ArrayType>(T))
@@ -469,7 +495,7 @@ private:
       return checkWord(At, IRBuilder<>(At).CreateZExt(V, Type::getInt64Ty(C)));
     if (isa<ScalableVectorType>(T) || Bits % 64 || T->isTargetExtTy())
       return everything(At);
-    checkWords(At, V, Bits / 64);
+    checkWords(At, V, Bits / 64, Dest, Ask);
   }
 
   void checkElements(Instruction *At, Value *V, unsigned N) {
@@ -479,13 +505,13 @@ private:
   }
 
   // A vector, or a large integer.
-  void checkWords(Instruction *At, Value *V, unsigned N) {
+  void checkWords(Instruction *At, Value *V, unsigned N, Value *Dest, StringRef Ask) {
     IRBuilder<> B(At);
     auto *VT = FixedVectorType::get(B.getInt64Ty(), N);
     Value *Words = V->getType()->isPtrOrPtrVectorTy() ? B.CreatePtrToInt(V, VT)
                                                       : B.CreateBitCast(V, VT);
     for (unsigned I = 0; I < N; I++)
-      checkWord(At, IRBuilder<>(At).CreateExtractElement(Words, B.getInt32(I)));
+      checkWord(At, IRBuilder<>(At).CreateExtractElement(Words, B.getInt32(I)), Dest, Ask);
   }
 
   // The whole stack, for good: what cannot be looked at.

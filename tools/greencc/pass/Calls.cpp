@@ -92,7 +92,7 @@ static const StringMap<unsigned> &libc() {
     Add(CapturesNone | SendsMemory, {"write", "pwrite", "pwrite64", "send", "sendto"});
     Add(CapturesNone | SendsElements, {"fwrite"});
     // The barrier itself: it runs in the middle of anything.
-    Add(Str, {"green_escape", "green_escape_to", "green_escape_copy",
+    Add(Str, {"green_escape", "green_escape_to", "green_escape_loop", "green_escape_copy",
               "green_escape_copy_to", "green_escape_lend", "green_escape_end",
               "green_landed"});
     return T;

@@ -29,6 +29,14 @@ namespace greenpass {
 struct Findings {
   DenseSet<const AllocaInst *> Shared;
   DenseSet<const Argument *> Pinned;
+  DenseSet<const AllocaInst *> Lent;  // or in a function that does not move
+  DenseSet<const AllocaInst *> Loops; // their address may be stored in themselves
+
+  // See Barrier.cpp.
+  bool isOwn(const AllocaInst &A) const {
+    return Shared.contains(&A) && Loops.contains(&A) && !Lent.contains(&A);
+  }
+  size_t size() const { return Shared.size() + Pinned.size() + Lent.size() + Loops.size(); }
 };
 
 struct Escape::Impl : PointsTo {
@@ -41,6 +49,7 @@ struct Escape::Impl : PointsTo {
   DenseMap<const Value *, unsigned> ValueNode;
   DenseMap<const Instruction *, unsigned> ConvertedNode; // what it may be, though not followed
   DenseMap<const Function *, unsigned> ResultNode;
+  SmallVector<std::pair<unsigned, unsigned>, 0> PointerStores; // what, where to
   DenseSet<const Value *> Movable; // arguments up to the check that pins them
 
   Impl(Module &M, Findings Known, const IntegersOf &Ints)
@@ -179,14 +188,16 @@ struct Escape::Impl : PointsTo {
   }
 
   void addAlloca(const AllocaInst &A) {
-    addLocal(A, Known.Shared.contains(&A));
+    addLocal(A, Known.isOwn(A)               ? OwnLocal
+                : Known.Shared.contains(&A) ? SharedLocal
+                                            : Private);
     point(node(&A), placeOf(A));
   }
 
   // An address that becomes an integer may come back from anywhere.
   void addConversion(const Instruction &I) {
     if (integers(I).converted(I))
-      lend(node(I.getOperand(0)));
+      convert(node(I.getOperand(0)));
     else
       flow(I.getOperand(0), &I);
   }
@@ -197,7 +208,7 @@ struct Escape::Impl : PointsTo {
       if (canHold(Member) || integers(I).carries(I))
         load(node(Ptr), node(&I), R);
       else if (integers(I).converted(I))
-        load(node(Ptr), Lent, R);
+        load(node(Ptr), Converted, R);
     });
   }
 
@@ -205,7 +216,7 @@ struct Escape::Impl : PointsTo {
     addRead(L, L.getType(), L.getPointerOperand(), 0);
     // Parts of two words.
     if (integers(L).converted(L) && L.getAlign() < std::min<uint64_t>(bytes(L.getType()).Size, 8))
-      load(node(L.getPointerOperand()), Lent, around(bytes(L.getType())));
+      load(node(L.getPointerOperand()), Converted, around(bytes(L.getType())));
   }
 
   static Range around(Range R) { return R.whole() ? R : Range{R.Off - 7, R.Size + 14}; }
@@ -217,6 +228,7 @@ struct Escape::Impl : PointsTo {
       if (canHold(Member) || !canHold(V->getType()))
         store(node(V), node(Ptr), R);
     });
+    PointerStores.push_back({node(V), node(Ptr)});
     // A map names aligned words only.
     if (A < 8)
       escapeValue(V);
@@ -516,14 +528,44 @@ struct Escape::Impl : PointsTo {
 
   // Returns whether there is anything new.
   bool addFindings(Findings &Found) const {
-    size_t Before = Found.Shared.size() + Found.Pinned.size();
+    size_t Before = Found.size();
     for (const auto &[A, L] : localIndices())
       if (shared(*A))
         Found.Shared.insert(A);
     for (unsigned O : points(Leaked))
       if (const Argument *A = argumentOf(O))
         Found.Pinned.insert(A);
-    return Found.Shared.size() + Found.Pinned.size() != Before;
+    for (unsigned O : points(Lent))
+      if (const AllocaInst *A = localOf(O))
+        Found.Lent.insert(A);
+    for (auto [V, Ptr] : PointerStores)
+      addLoops(V, Ptr, Found);
+    return Found.size() != Before;
+  }
+
+  void addLoops(unsigned V, unsigned Ptr, Findings &Found) const {
+    for (unsigned O : points(V))
+      if (const AllocaInst *A = localOf(O); A && foreign(O))
+        for (unsigned P : points(Ptr))
+          if (localOf(P) == A)
+            Found.Loops.insert(A);
+  }
+
+  // Is a store through Ptr one to an own local, and V nothing that moves but that?
+  bool isLoop(unsigned V, unsigned Ptr) const {
+    const AllocaInst *A = nullptr;
+    for (unsigned P : points(Ptr)) {
+      const AllocaInst *To = localOf(P);
+      if (!To || (A && A != To))
+        return false;
+      A = To;
+    }
+    if (!A || !Known.isOwn(*A))
+      return false;
+    for (unsigned O : points(V))
+      if (O != Outside && localOf(O) != A)
+        return false;
+    return true;
   }
 
   void run() {
@@ -538,8 +580,10 @@ static Findings sharedLocals(const DenseSet<const Function *> &Shared) {
   Findings Known;
   for (const Function *F : Shared)
     for (const Instruction &I : instructions(*F))
-      if (auto *A = dyn_cast<AllocaInst>(&I))
+      if (auto *A = dyn_cast<AllocaInst>(&I)) {
         Known.Shared.insert(A);
+        Known.Lent.insert(A);
+      }
   return Known;
 }
 
@@ -588,6 +632,12 @@ bool Escape::staysInside(const Value &Ptr) const {
 bool Escape::maybeInside(const Value &Ptr) const {
   auto It = I->ValueNode.find(&Ptr);
   return It != I->ValueNode.end() && I->maybeInside(It->second);
+}
+
+bool Escape::isLoop(const Value &V, const Value &Ptr) const {
+  auto What = I->ValueNode.find(&V), Where = I->ValueNode.find(&Ptr);
+  return What != I->ValueNode.end() && Where != I->ValueNode.end() &&
+         I->isLoop(What->second, Where->second);
 }
 
 bool Escape::contentsMove(const Value &Ptr, int64_t Off, uint64_t Size) const {

@@ -111,6 +111,8 @@ public:
   bool staysInside(const llvm::Value &Ptr) const;
   // May Ptr point to a local that is not shared, and else to nothing that moves?
   bool maybeInside(const llvm::Value &Ptr) const;
+  // Does Ptr point into an own local, and V into the same one or to nothing that moves?
+  bool isLoop(const llvm::Value &V, const llvm::Value &Ptr) const;
   // Is A immobile but for what comes before a check on entry? setPinned() tells
   // what it is called behind that.
   bool pinnedOnEntry(const llvm::Argument &A) const;

@@ -12,6 +12,7 @@ PointsTo::PointsTo(const DataLayout &DL) : DL(DL) {
   Top = newNode();
   Leaked = newNode();
   Lent = newNode();
+  Converted = newNode();
   InRegister = newNode();
   for (unsigned O = 0; O < FirstObject; O++)
     newObject(-1, 0, nullptr);
@@ -55,11 +56,14 @@ static uint64_t periodOf(const DataLayout &DL, const AllocaInst &A) {
   return alignTo(DL.getTypeAllocSize(T), 8);
 }
 
-void PointsTo::addLocal(const AllocaInst &A, bool Shared) {
+void PointsTo::addLocal(const AllocaInst &A, Sharing S) {
   LocalIndex[&A] = Locals.size();
-  unsigned All = Shared ? OutsideOnly : newNode();
-  Locals.push_back(Local(A, periodOf(DL, A), Shared, All));
-  if (Shared || !Locals.back().Period)
+  unsigned All = S == SharedLocal ? OutsideOnly : newNode();
+  Locals.push_back(Local(A, periodOf(DL, A), S != Private, All));
+  Locals.back().Own = S == OwnLocal;
+  if (S == OwnLocal)
+    point(All, Outside);
+  if (!told(Locals.back()))
     return;
   unsigned Any = newNode();
   Locals.back().Any = Any;
@@ -111,7 +115,7 @@ unsigned PointsTo::word(unsigned L, uint64_t Index) {
 // Which words are in a range? False if that is not certain.
 bool PointsTo::indices(unsigned O, Range R, SmallVectorImpl<uint64_t> &Out) const {
   const Local &L = Locals[Objects[O].Local];
-  if (!L.Period || L.Shared || Objects[O].Off == Anywhere || R.whole() || !R.Size)
+  if (!told(L) || Objects[O].Off == Anywhere || R.whole() || !R.Size)
     return false;
   uint64_t First = (Objects[O].Off + R.Off % (int64_t)L.Period + L.Period) % L.Period;
   uint64_t Last = First + std::min(R.Size, L.Period) - 1;
@@ -206,6 +210,8 @@ void PointsTo::visit(unsigned N) {
       visitPlace(N, O);
     else if (!Nodes[N].SeenForeign)
       visitForeign(N);
+    if (isOwn(O))
+      visitOwn(N, O);
   }
   for (unsigned I = 0; I < Nodes[N].Copies.size(); I++)
     merge(New, Nodes[N].Copies[I]);
@@ -214,7 +220,13 @@ void PointsTo::visit(unsigned N) {
     for (unsigned O : New)
       point(F.To, shifted(O, F.Off, F.Stride));
   }
-  if (N == Leaked || N == Lent)
+  for (unsigned I = 0; I < Nodes[N].Filters.size(); I++) {
+    Filter F = Nodes[N].Filters[I];
+    for (unsigned O : New)
+      if (Objects[O].Local == F.Local)
+        point(F.To, O);
+  }
+  if (N == Leaked || N == Lent || N == Converted)
     share(New);
 }
 
@@ -272,12 +284,41 @@ void PointsTo::visitForeign(unsigned N) {
   }
 }
 
+void PointsTo::filter(unsigned From, unsigned To, int Local) {
+  if (!FilterEdges.insert({From, To}).second)
+    return;
+  Nodes[From].Filters.push_back({To, Local});
+  for (unsigned O : Set(Nodes[From].Points))
+    if (Objects[O].Local == Local)
+      point(To, O);
+}
+
+// Of what is stored in an own local only its own address is not pinned.
+void PointsTo::visitOwn(unsigned N, unsigned O) {
+  int L = Objects[O].Local;
+  for (unsigned I = 0; I < Nodes[N].Loads.size(); I++)
+    loadFrom(O, Nodes[N].Loads[I].R, Nodes[N].Loads[I].Node);
+  for (unsigned I = 0; I < Nodes[N].Stores.size(); I++) {
+    Access A = Nodes[N].Stores[I];
+    SmallVector<unsigned, 8> Words;
+    if (!words(O, A.R, Words))
+      Words.assign(1, Locals[L].All);
+    for (unsigned W : Words)
+      filter(A.Node, W, L);
+  }
+  for (unsigned I = 0; I < Nodes[N].CopiesTo.size(); I++) {
+    MemoryCopy C = Nodes[N].CopiesTo[I];
+    for (unsigned D : Set(Nodes[C.Other].Points))
+      copyBetween(O, D, C.Size);
+  }
+}
+
 void PointsTo::copyBetween(unsigned Src, unsigned Dst, uint64_t Size) {
   bool From = !Foreign.test(Src), To = !Foreign.test(Dst);
   if (!From && !To)
     return;
   if (!From)
-    return storeTo(Dst, {0, Size}, OutsideOnly);
+    return storeTo(Dst, {0, Size}, isOwn(Src) ? Locals[Objects[Src].Local].Any : OutsideOnly);
   if (!To)
     return loadFrom(Src, {0, Size}, Leaked);
   SmallVector<unsigned, 8> A, B;
@@ -323,7 +364,7 @@ uint64_t PointsTo::period(const AllocaInst &A) const {
 
 // A word that nothing is known of has no node: it holds what may be anywhere.
 bool PointsTo::wordMovable(const Local &L, uint64_t Index) const {
-  if (!L.Period || L.Shared)
+  if (!told(L))
     return movable(L.Any);
   auto It = L.Words.find(Index);
   return movable(It == L.Words.end() ? L.All : It->second);

@@ -14,7 +14,8 @@
 // place may be anywhere in its local. What a local contains is a node a word.
 //
 // All but the places are foreign: code that is not seen reads and writes them. So
-// are those of shared locals. What is read from foreign memory points outside.
+// are those of shared locals. What is read from foreign memory points outside. What
+// is read from a shared local that is called own may be an address in that local, too.
 #ifndef GREENPASS_POINTSTO_H
 #define GREENPASS_POINTSTO_H
 
@@ -43,7 +44,8 @@ public:
 
   unsigned newNode();
   unsigned newLentObject(const llvm::Argument &A);
-  void addLocal(const llvm::AllocaInst &A, bool Shared);
+  enum Sharing { Private, SharedLocal, OwnLocal };
+  void addLocal(const llvm::AllocaInst &A, Sharing S);
   unsigned placeOf(const llvm::AllocaInst &A); // the object at its start
 
   // Constraints.
@@ -57,6 +59,7 @@ public:
   void leakContents(unsigned Ptr, Range R); // they go to foreign memory
   void escape(unsigned Val) { copy(Val, Leaked); }
   void lend(unsigned Ptr) { copy(Ptr, Lent); }
+  void convert(unsigned Ptr) { copy(Ptr, Converted); }
   void solve();
 
   // Results.
@@ -79,6 +82,7 @@ public:
   unsigned Top = 0;         // ... outside and into some frame
   unsigned Leaked = 0;      // what may be stored in foreign memory
   unsigned Lent = 0;        // what code that is not seen may read and write
+  unsigned Converted = 0;   // what becomes integers that are not followed, and is pinned then
   unsigned InRegister = 0;  // what assembly statements are given in registers
 
 private:
@@ -94,6 +98,10 @@ private:
     unsigned Node;
     Range R;
   };
+  struct Filter {
+    unsigned To;
+    int Local;
+  };
   struct MemoryCopy {
     unsigned Other;
     uint64_t Size;
@@ -103,6 +111,7 @@ private:
     Set Seen; // of Points: visited with all that follows from it
     llvm::SmallVector<unsigned, 2> Copies;       // Points flows to these
     llvm::SmallVector<Flow, 1> Shifts;           // ... at another place
+    llvm::SmallVector<Filter, 0> Filters;        // what of Points lies in a local flows to these
     llvm::SmallVector<Access, 1> Loads;          // contents of Points flow to these
     llvm::SmallVector<Access, 1> Stores;         // these flow to contents of Points
     llvm::SmallVector<MemoryCopy, 1> CopiesTo;   // contents to contents of these
@@ -121,6 +130,7 @@ private:
     const llvm::AllocaInst *A;
     uint64_t Period; // bytes after which offsets count from 0 again; 0: no word is told apart
     bool Shared;
+    bool Own = false;
     unsigned All, Any; // nodes: flows into each word; each word flows into it
     llvm::DenseMap<int64_t, unsigned> Places, Words;
     llvm::SmallVector<unsigned, 4> Objects;
@@ -137,6 +147,10 @@ private:
   void visit(unsigned N);
   void visitPlace(unsigned N, unsigned O);
   void visitForeign(unsigned N);
+  void visitOwn(unsigned N, unsigned O);
+  void filter(unsigned From, unsigned To, int Local);
+  bool told(const Local &L) const { return L.Period && (L.Own || !L.Shared); }
+  bool isOwn(unsigned O) const { return Objects[O].Local >= 0 && Locals[Objects[O].Local].Own; }
   void loadFrom(unsigned O, Range R, unsigned To);
   void storeTo(unsigned O, Range R, unsigned Val);
   void copyBetween(unsigned Src, unsigned Dst, uint64_t Size);
@@ -147,7 +161,7 @@ private:
   std::vector<Object> Objects;
   std::vector<Local> Locals;
   llvm::DenseMap<const llvm::AllocaInst *, unsigned> LocalIndex;
-  llvm::DenseSet<std::pair<unsigned, unsigned>> Edges;
+  llvm::DenseSet<std::pair<unsigned, unsigned>> Edges, FilterEdges;
   std::vector<unsigned> Work;
   Set Foreign;
 };
