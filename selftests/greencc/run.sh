@@ -121,6 +121,21 @@ done
 integers -O2 -fPIC -fstack-protector-all -fcf-protection -fno-green-growth
 integers -O3 -march=native
 
+# Of a call that comes back on another OS thread.
+gcc -O2 -c "$here/threads/foreign.c" -o "$dir/threads.o" || exit 1
+threads() { # options
+	"$cc" -Wall -Wextra -Werror "$@" "$here/threads/threads.c" "$dir/threads.o" \
+		-pthread -o "$dir/prog" && "$dir/prog" >"$dir/list"
+	report $? "threads $*"
+	grep -v '^all right' "$dir/list" | sed 's/^/# /'
+}
+for level in 0 1 2 3 s; do
+	threads -O$level
+done
+threads -O2 -fPIC -ftls-model=global-dynamic
+threads -O3 -march=native -fno-green-growth
+threads -O2 -fno-pie -no-pie -static
+
 # The reasons as the EXPECT comments have them.
 for level in 0 1 2 3 s; do
 	# shellcheck disable=SC2086

@@ -181,7 +181,8 @@ void recomputeAtUses(llvm::Instruction &I); // a copy of I for each
 // Aggregates.cpp
 void splitAggregates(llvm::Function &F);
 
-// ThreadLocals.cpp
+// ThreadLocals.cpp: before the optimizer, and behind it.
+void separateThreadLocals(llvm::Module &M);
 void settleThreadLocals(llvm::Module &M);
 
 // Growth.cpp

@@ -248,11 +248,24 @@ private:
   }
 };
 
+// What the optimizer must not do is prevented before it begins.
+class PreparePass : public PassInfoMixin<PreparePass> {
+public:
+  PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
+    separateThreadLocals(M);
+    return PreservedAnalyses::none();
+  }
+  static bool isRequired() { return true; }
+};
+
 } // namespace greenpass
 
 extern "C" __attribute__((visibility("default"))) PassPluginLibraryInfo llvmGetPassPluginInfo() {
   return {LLVM_PLUGIN_API_VERSION, "greenpass", LLVM_VERSION_STRING,
           [](PassBuilder &PB) {
+            PB.registerPipelineStartEPCallback([](ModulePassManager &MPM, auto...) {
+              MPM.addPass(greenpass::PreparePass());
+            });
             // LLVM 20 added the phase.
             PB.registerOptimizerLastEPCallback([](ModulePassManager &MPM, auto...) {
               MPM.addPass(greenpass::GreenPass());
