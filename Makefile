@@ -62,6 +62,9 @@ test-real: libuser greencc	## run unchanged real code and csmith under forced mo
 	$(Q)tools/setup/run real
 	$(Q)selftests/real/run.sh
 
+test-torture: libuser greencc	## run GCC's torture tests: as they are, under forced moves, on 1 KiB
+	$(Q)selftests/torture/run.sh
+
 test-llvm19: libuser	## build greencc with LLVM 19 and test that: its own tests, and csmith
 	$(Q)tools/setup/run llvm19
 	$(Q)$(MAKE) $(S) -C tools/greencc OUT=$(OUT)/greencc-19 LLVM=19
@@ -127,5 +130,6 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: test-soak test-signals test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
+.PHONY: test-torture
 .PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-threads bench-gaps bench-maps check-style
 .PHONY: install modules_install clean
