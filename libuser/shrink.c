@@ -100,6 +100,8 @@ static bool begin_pass(void)
 	if (now - green_rt.shrink.began < PASS_NS)
 		return false;
 	green_rt.shrink.began = now;
+	/* Not about stacks, but as often. */
+	green_signals_look();
 	green_rt.shrink.quiet = true;
 	green_rt.shrink.next = green_rt.all;
 	return green_rt.all;
