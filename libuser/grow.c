@@ -78,6 +78,19 @@ static int move_or_begin(struct green *t, size_t size, uint64_t need,
 }
 
 /*
+ * Of a need that comes from a test in front of a function, what the frame takes;
+ * the rest is a guess (greencc's channel.h).
+ */
+static uint64_t frame_of(uint64_t need)
+{
+	if (need & 1)
+		need -= 32UL << 10;
+	if (need & 2)
+		need -= 256UL << 10;
+	return need & ~7UL;
+}
+
+/*
  * Debugging: with move=entry every entry check comes here. True: there was
  * room enough, the stack need not grow.
  */
@@ -91,6 +104,9 @@ static bool entry_check_only(struct green *t, uint64_t need)
 		return false;
 	/* What only begins segments would have as many as it has frames. */
 	if (t->segment && in_front(t) && in_front(t)->flags & ENTRY_FIXED)
+		return true;
+	/* A way out to foreign code (lend.S) has no frame: a segment would show nothing. */
+	if (in_front(t) && in_front(t)->flags & ENTRY_FIXED && need & 1 && !frame_of(need))
 		return true;
 	if (++nr % green_rt.debug.move_entry == 0)
 		move_or_begin(t, 0, need, &why);
@@ -111,19 +127,6 @@ static size_t largest_stack(const struct green *t)
 	while (size + 1 < GREEN_SIZES && green_sizes[size + 1].bytes <= most)
 		size++;
 	return green_sizes[size].bytes;
-}
-
-/*
- * Of a need that comes from a test in front of a function, what the frame takes;
- * the rest is a guess (greencc's channel.h).
- */
-static uint64_t frame_of(uint64_t need)
-{
-	if (need & 1)
-		need -= 32UL << 10;
-	if (need & 2)
-		need -= 256UL << 10;
-	return need & ~7UL;
 }
 
 /*
