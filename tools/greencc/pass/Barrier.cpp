@@ -146,13 +146,14 @@ public:
     bool Pins = false;
     for (Instruction &I : instructions(F))
       All.push_back(&I);
+    for (Argument &A : F.args())
+      if (Esc.pinnedOnEntry(A))
+        pinArgument(A, Entry);
+    // Behind those: they replace all uses of an argument, and this is one.
     if (mistrustsCallers(F, Esc))
       for (Argument &A : F.args())
         if (A.getType()->isPointerTy() && !A.hasByValAttr())
           everything(ifOnStack(Entry, &A));
-    for (Argument &A : F.args())
-      if (Esc.pinnedOnEntry(A))
-        pinArgument(A, Entry);
     for (Instruction *I : All) {
       if (auto *A = dyn_cast<AllocaInst>(I))
         Pins |= Esc.shared(*A);
