@@ -33,7 +33,7 @@ expect()
 expect 'green_enter third second first green_thread_start ' \
 	"$(functions green_do_green_yield)" '1 from the runtime to the green thread'
 expect 'green_schedule green_next green_workers_run green_run main ' \
-	"$(functions green_schedule | sed 's/__libc.*//')" '2 from the scheduler to green_run'
+	"$(functions green_schedule | sed 's/__libc.*//; s/run_to_end //g')" '2 from the scheduler to green_run'
 expect 'green_enter third green_segment_join second green_segment_join_far first green_thread_start ' \
 	"$(functions green_do_green_yield joined)" '3 from segment to segment'
 expect 'green_do_stack_grow green_enter green_stack_morestack second first green_thread_start ' \
