@@ -447,6 +447,34 @@ struct green_stack_info {
 int green_stack_info(green_t *t, struct green_stack_info *info GREEN_NOESCAPE);
 
 /**
+ * green_stack_depth() - bytes of stack that the calling thread has in use
+ *
+ * From its first frame to the caller's, over all segments: what a limit of one's own is
+ * compared with. It takes a few nanoseconds, and never waits. Returns 0 where the
+ * caller is not on the stack of a green thread.
+ */
+size_t green_stack_depth(void);
+
+/**
+ * green_stack_depth_address() - a number to measure the calling thread's stack by
+ * @addr:	of a local, or a frame
+ *
+ * Where @addr would lie if this stack were one piece that never moved, far from all
+ * addresses that there are: what is called later is lower, and two differ by the
+ * bytes of stack between them, be they taken before moves or on other segments. It
+ * is good as long as the frame of @addr is there, is compared with others of the same
+ * thread only, and is no address: what uses it as one faults. @addr may be adjusted as
+ * ever; the call takes a few nanoseconds and never waits.
+ *
+ * Returns @addr itself where that is not on the calling green thread's stack. In
+ * programs without libgreen, which greencc has linked, it always does.
+ *
+ * greencc puts this number in the place of addresses that are seen to do nothing but
+ * measure: docs/porting.md.
+ */
+uintptr_t green_stack_depth_address(const volatile void *addr GREEN_NOESCAPE);
+
+/**
  * struct green_stats - counts of all workers since green_run()
  * @backend:	"module" or "user"
  */

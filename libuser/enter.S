@@ -286,6 +286,20 @@ green_stack_morestack_return:
 	.size	green_stack_morestack, . - green_stack_morestack
 
 /*
+ * uintptr_t green_stack_depth_frame(void): what mapped code has in the place of its
+ * frame's address. The caller has a frame pointer, as all mapped code that makes calls.
+ */
+	.globl	green_stack_depth_frame
+	.type	green_stack_depth_frame, @function
+	.p2align 4
+green_stack_depth_frame:
+	.cfi_startproc
+	movq	%rbp, %rdi
+	jmp	green_stack_depth_address
+	.cfi_endproc
+	.size	green_stack_depth_frame, . - green_stack_depth_frame
+
+/*
  * The return address of a segment's first function: SEGMENT_ARGS bytes above rsp
  * is its struct green_segment, or SEGMENT_FAR. All that may hold a result is
  * kept.

@@ -215,6 +215,8 @@ struct green_segment {
 	/* The function's caller, as a frame: for those who follow frame pointers. */
 	uintptr_t rbp;
 	const void *ret;
+	uintptr_t depth_hi;		/* of this one: depth.c */
+	uintptr_t pad;			/* frames are aligned to 16 bytes */
 };
 
 /* Frames whose addresses are kept outside the stack; no particular order. */
@@ -248,6 +250,7 @@ struct green {
 	unsigned int crossings;		/* of border, without a proof */
 	uintptr_t border;		/* its sp when a refusal last made it begin a segment */
 	unsigned int border_kind;	/* ... of refusal: nomove.c */
+	uintptr_t depth_hi;		/* of its first segment, which has no struct: depth.c */
 
 	struct green *next;		/* in the run queue */
 	struct green *all_next, **all_link; /* in the list of all threads */
@@ -617,6 +620,12 @@ static inline bool green_is_join(const void *ret)
 	return ret == green_segment_leave || ret == green_segment_leave_far;
 }
 size_t green_stack_bytes(const struct green *t);
+
+/* depth.c */
+void green_depth_start(struct green *t);	/* its first stack is set */
+/* That of @slot, if the return address @ret is to lie at @top in it, too. */
+uintptr_t green_depth_of_segment(const struct green *t, uintptr_t ret,
+				 const struct green_slot *slot, uintptr_t top);
 
 /* shrink.c */
 void green_shrink_some(unsigned int n);

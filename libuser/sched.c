@@ -250,6 +250,7 @@ static struct green *thread_new(struct green_worker *w, const struct green_attr 
 		return NULL;
 	}
 	green_stack_set(t, slot);
+	green_depth_start(t);
 	t->first_size = slot->size;
 	t->home = w;
 	t->timer = -1;

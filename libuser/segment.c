@@ -124,6 +124,7 @@ int green_segment_begin(struct green *t, size_t need)
 		((const struct green_saved *)t->sp)->rbp, *(const void **)ret,
 	};
 	top = (uintptr_t)s - args - 8;
+	s->depth_hi = green_depth_of_segment(t, ret, slot, top);
 	n = t->hi - ret - 8;
 	memcpy((void *)(top + 8), (const void *)(ret + 8), n < args ? n : args);
 	*(const void **)top = far ? green_segment_leave_far : green_segment_leave;

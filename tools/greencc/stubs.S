@@ -41,6 +41,19 @@
 	ud2
 	.cfi_endproc
 
+/* The depth of what lies on one stack that never moves is its address. */
+	STUB	green_stack_depth_frame
+	.cfi_startproc
+	movq	%rbp, %rdi
+	.cfi_endproc
+	STUB	green_stack_depth_address
+	.cfi_startproc
+	cmpq	$0, %fs:0x70
+	jne	1b
+	movq	%rdi, %rax
+	ret
+	.cfi_endproc
+
 /* The ways out (libuser/lend.S): r10 is where to. */
 	.altmacro
 	.macro	WAYS mask

@@ -95,6 +95,8 @@ static const StringMap<unsigned> &libc() {
     Add(Str, {"green_escape", "green_escape_to", "green_escape_loop", "green_escape_copy",
               "green_escape_copy_to", "green_escape_lend", "green_escape_end",
               "green_landed"});
+    // They look at where an address lies, and return a number.
+    Add(Str, {"green_stack_depth", "green_stack_depth_address", "green_stack_depth_frame"});
     return T;
   }();
   return Table;
