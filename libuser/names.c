@@ -6,13 +6,15 @@
  * lists the names that it relied on, in the section green_names, and before threads
  * run each must turn out to be the C library's function, or be mapped: such a
  * function was compiled with the knowledge that its callers are mistaken in it
- * (tools/greencc/pass/Names.cpp).
+ * (tools/greencc/pass/Names.cpp). So too with the names of libgreen's own calls, which
+ * must be just those.
  *
- * In a static program the C library cannot be told from the rest.
+ * Allocators are often replaced, and as a whole: whoever has malloc(), free() and
+ * realloc() is one, and does what C says.
  */
 #define _GNU_SOURCE
 #include "internal.h"
-#include "../tools/greencc/names.h"
+#include "../tools/greencc/ways.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,6 +28,11 @@ extern const struct green_name __start_green_names[]
 	__attribute__((weak, visibility("hidden")));
 extern const struct green_name __stop_green_names[]
 	__attribute__((weak, visibility("hidden")));
+
+static void __attribute__((constructor)) check_ways(void)
+{
+	green_ways_check();
+}
 
 #define TEXT	320
 
@@ -54,17 +61,31 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
+/*
+ * Linkers lay out what they are given in this order: _start(), the program, libgreen
+ * as one of its last parts, the C library. What is unlikely to run is put before all.
+ */
+static bool is_of_static_program(uintptr_t addr)
+{
+	extern const char _start[] __attribute__((weak));
+	extern const char green_ways_out[] __attribute__((visibility("hidden")));
+
+	return _start && addr >= (uintptr_t)_start && addr < (uintptr_t)green_ways_out;
+}
+
 static bool is_libc(const struct object *o)
 {
 	static const char *const names[] = {
 		"libc.", "libc-", "libm.", "libm-", "libmvec", "libpthread", "librt.",
 		"librt-", "libdl.", "libdl-", "libresolv", "ld-", "linux-vdso",
+		/* They hand on what they are called for. */
+		"libtsan.", "libasan.",
 	};
 	const char *slash = strrchr(o->path, '/');
 	unsigned int i;
 
 	if (!*o->path)
-		return !o->interpreted;
+		return !o->interpreted && !is_of_static_program(o->addr);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strncmp(slash ? slash + 1 : o->path, names[i], strlen(names[i])))
 			return true;
@@ -88,17 +109,80 @@ static uintptr_t behind_jump(uintptr_t addr, const char *name)
 	return (uintptr_t)dlsym(RTLD_NEXT, name) ?: addr;
 }
 
+static struct object object_of(uintptr_t addr)
+{
+	struct object o = { .addr = addr };
+
+	dl_iterate_phdr(look_into, &o);
+	return o;
+}
+
+static bool is_same_object(const struct object *o, const void *fn, const char *name)
+{
+	struct object other = object_of(behind_jump((uintptr_t)fn, name));
+
+	return o->path && other.path && !strcmp(o->path, other.path);
+}
+
+static bool is_allocator(const struct object *o, const char *name)
+{
+	static const char *const names[] = {
+		"malloc", "calloc", "realloc", "reallocarray", "free", "aligned_alloc",
+		"memalign", "posix_memalign", "valloc", "malloc_usable_size",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return is_same_object(o, malloc, "malloc") &&
+			       is_same_object(o, free, "free") &&
+			       is_same_object(o, realloc, "realloc");
+	return false;
+}
+
+/* libgreen's call of that name, or 0. */
+static uintptr_t own_call(const char *name)
+{
+#define CALL(fn) { #fn, (void (*)(void))(fn) }
+	static const struct {
+		const char *name;
+		void (*fn)(void);
+	} calls[] = {
+		CALL(green_go), CALL(green_go_opt), CALL(green_join), CALL(green_detach),
+		CALL(green_self), CALL(green_yield), CALL(green_sleep_ns),
+		CALL(green_now_ns), CALL(green_deadline), CALL(green_cancel),
+		CALL(green_exit), CALL(green_defer_push), CALL(green_defer_more),
+		CALL(green_defer_leave), CALL(green_defer_format),
+		CALL(green_panic_raise), CALL(green_try), CALL(green_stack_move),
+		CALL(green_stack_info), CALL(green_pin), CALL(green_unpin),
+		CALL(green_bind), CALL(green_unbind), CALL(green_stats),
+		CALL(green_refusal), CALL(green_nomove_name), CALL(green_read),
+		CALL(green_write), CALL(green_pread), CALL(green_recv), CALL(green_send),
+		CALL(green_accept), CALL(green_connect), CALL(green_shutdown),
+		CALL(green_openat), CALL(green_close), CALL(green_poll),
+	};
+#undef CALL
+	unsigned int i;
+
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (!strcmp(name, calls[i].name))
+			return (uintptr_t)calls[i].fn;
+	return 0;
+}
+
 static bool is_as_assumed(uintptr_t addr, const char *name, struct object *o)
 {
 	struct green_map m;
+	uintptr_t own = own_call(name);
 
 	if (!addr)
 		return true;
+	*o = object_of(addr);
+	if (own)
+		return addr == own;
 	if (green_map_find((const void *)addr, &m) && !strcmp(m.name, name))
 		return true;
-	*o = (struct object){ .addr = addr };
-	dl_iterate_phdr(look_into, o);
-	return o->path && is_libc(o);
+	return o->path && (is_libc(o) || is_allocator(o, name));
 }
 
 /* What is wrong with the first that is not; false if nothing is. */
@@ -113,9 +197,10 @@ static bool is_mistaken(const struct green_name *n, const struct green_name *end
 		if (is_as_assumed(addr, name, &o) ||
 		    is_as_assumed(behind_jump(addr, name), name, &o))
 			continue;
-		snprintf(text, TEXT, "%s() of %s is not the C library's, nor compiled by "
-			 "greencc: compile its callers with -fno-builtin-%s", name,
-			 o.path && *o.path ? o.path : "this program", name);
+		snprintf(text, TEXT, "%s() of %s is not %s: compile its callers with "
+			 "-fno-builtin-%s", name, o.path && *o.path ? o.path : "this program",
+			 own_call(name) ? "libgreen's" :
+			 "the C library's, nor compiled by greencc", name);
 		return true;
 	}
 	return false;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By the linker, around the section; absent if no object has maps. */
+/* By the linker, around the section; absent if it has dropped all maps as unused. */
 extern const char __start_green_maps[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_green_maps[] __attribute__((weak, visibility("hidden")));
 
@@ -376,8 +376,12 @@ int green_maps_init(void)
 {
 	int err;
 
-	if (maps.own || !__start_green_maps)
+	if (maps.own)
 		return 0;
+	/* libgreen has some itself. */
+	if (!__start_green_maps)
+		return green_fail(-ELIBBAD, "the linker has dropped the pointer maps: link "
+				  "with -Wl,-z,nostart-stop-gc");
 	err = green_ptrmap_register(&own_set);
 	maps.own = !err;
 	return err;

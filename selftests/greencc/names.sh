@@ -20,7 +20,8 @@ need() {
 missing=
 for name in $(sed -n 's/^	API	\(green_[a-z_]*\),.*/\1/p' "$top/libuser/enter.S") \
 	green_try green_exit; do
-	grep -q "\"$name\"" "$top/tools/greencc/pass/Calls.cpp" || missing="$missing $name"
+	grep -q "\"$name\"" "$top/tools/greencc/pass/Calls.cpp" &&
+	grep -q "CALL($name)" "$top/libuser/names.c" || missing="$missing $name"
 done
 [ -z "$missing" ]
 report $? "each call of the runtime is known${missing:+: not}$missing"

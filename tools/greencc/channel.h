@@ -13,12 +13,17 @@
  * A function that is never suspended has a line of assembly, a comment, instead:
  *	GREENCC_LEAF name flags need nr_args kind...
  */
+/*
+ * And one for each function of other files that it calls by a second name (names.h):
+ *	GREENCC_WAY function name caller
+ */
 #ifndef GREENCC_CHANNEL_H
 #define GREENCC_CHANNEL_H
 
 #define GREENCC_ENTRY_ID	0x67726e656e747279ULL	/* "grnentry" */
 #define GREENCC_CALL_ID		0x67726e63616c6cULL	/* "grncall" */
 #define GREENCC_LEAF		"#greencc-leaf "
+#define GREENCC_WAY		"#greencc-way "
 /* Before its name: a label in front of a function. */
 #define GREENCC_ENTRY_LABEL	".Lgreen_entry."
 /* Behind a call, where its result is taken from the x87 registers. */

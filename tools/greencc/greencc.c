@@ -10,7 +10,8 @@
  *   -fno-green-growth	leave out the stack checks on entry
  *   -fgreen-all-mapped	functions of other files have such checks too, unless
  *			they are the C library's
- *   -fno-builtin-NAME	a function of that name is not the C library's
+ *   -fno-builtin-NAME	a function of that name is not the C library's; and calls of
+ *			it go by that name alone, which --wrap and the like change
  *   --explain file.c	list the functions that cannot move, and why:
  *			file:line: function: reason
  */
@@ -588,12 +589,21 @@ static void map_assembly(const char *raw, const char *done)
 	must(&cmd);
 }
 
+static bool is_option(const char *a)
+{
+	for (size_t i = 0; i < opt.all.n; i++)
+		if (!strcmp(opt.all.v[i], a))
+			return true;
+	return false;
+}
+
 static void compile_mapped(const char *source, const char *language, const char *object,
 			   const char *done)
 {
 	char *raw = format("%s/raw.s", opt.temp);
-	char *options = format("%s%s%s%s", opt.no_growth ? "no-growth" : "growth",
+	char *options = format("%s%s%s%s%s", opt.no_growth ? "no-growth" : "growth",
 			       opt.all_mapped ? " all-mapped" : "",
+			       is_option("-ffunction-sections") ? " sections" : "",
 			       opt.explain ? " verbose" : "",
 			       opt.not_libc ? opt.not_libc : "");
 
@@ -668,14 +678,6 @@ static int compile_only(void)
 	return 0;
 }
 
-static bool is_option(const char *a)
-{
-	for (size_t i = 0; i < opt.all.n; i++)
-		if (!strcmp(opt.all.v[i], a))
-			return true;
-	return false;
-}
-
 /*
  * A shared library registers its maps, and a program that may load some lets them
  * find libgreen. Programs without libgreen run as if clang had compiled them.
@@ -689,6 +691,9 @@ static void link_options(struct list *cmd)
 
 	if (is_option("-r") || is_option("-nostdlib"))
 		return;
+	/* With --gc-sections it drops what is found by its section's name: the maps. */
+	if (is_option("-fuse-ld=lld"))
+		push(cmd, "-Wl,-z,nostart-stop-gc");
 	if (is_option("-shared"))
 		push(cmd, format("%s/greenshared.o", opt.dir));
 	else if (!is_option("-static") && !is_option("-static-pie") &&

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The section green_names: functions that a file takes for the C library's. Written
- * by the pass (Names.cpp), brought by libraries (shared.c), read by libuser/names.c.
+ * The sections green_names, functions that a file takes for the C library's, and
+ * green_ways, functions of other files that it calls by a name of greencc's
+ * (Outgoing.cpp). Written by the pass and greenmap; libraries bring their own
+ * (shared.c).
  */
 #ifndef GREENCC_NAMES_H
 #define GREENCC_NAMES_H
@@ -17,6 +19,12 @@ struct green_name {
 struct green_names {
 	const struct green_name *start, *end;
 	struct green_names *next;
+};
+
+struct green_way {
+	int32_t function;		/* its entry of the global offset table */
+	int32_t way;			/* where calls go */
+	int32_t name;
 };
 
 void green_names_add(struct green_names *n);

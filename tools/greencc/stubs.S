@@ -80,6 +80,12 @@
 .Lmessage_end:
 	.byte	0
 
+	/* Where other files' functions are called by second names: ways.h. */
+	.section .rodata, "a", @progbits
+	.p2align 2
+	.hidden	green_ways_checked
+	.long	green_ways_checked - .
+
 	.section .tdata, "awT", @progbits
 	.p2align 3
 	.weak	green_escape_low

@@ -208,6 +208,7 @@ void module_emit(struct module *m, FILE *out)
 		if (fn && i == fn->first)
 			emit_entry_labels(fn, f, out);
 	}
+	emit_ways(m, out);
 	if (!m->nr_functions)
 		return;
 	fputs("\t.section\tgreen_maps,\"a\",@progbits\n\t.p2align\t2\n", out);

@@ -106,6 +106,9 @@ struct test test_of(const struct module *m, const struct function *f);
 void emit_test(const struct test *t, size_t n, FILE *out);
 void emit_growth(const struct test *t, size_t n, FILE *out);
 
+/* ways.c */
+void emit_ways(const struct module *m, FILE *out);
+
 /* emit.c */
 void module_emit(struct module *m, FILE *out);
 const char *why_text(unsigned int why);

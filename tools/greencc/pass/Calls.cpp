@@ -4,9 +4,11 @@
 #include "Green.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace llvm;
 
@@ -88,7 +90,10 @@ static const StringMap<unsigned> &libc() {
          "powf", "sinf", "cosf", "sqrtf", "floorf", "ceilf", "fabsf",
          "pthread_self", "sysconf", "getpagesize", "_exit", "abort", "kill",
          "raise", "__stack_chk_fail", "__assert_fail", "__fdelt_chk",
-         "readlink", "uname", "getuid", "geteuid"});
+         "readlink", "uname", "getuid", "geteuid", "times", "statvfs", "fstatvfs",
+         "utime", "utimes", "getitimer", "setitimer", "frexpf", "frexpl", "modff",
+         "modfl", "sincos", "sincosf", "remquo", "fgetpos", "fsetpos", "pclose",
+         "closedir", "remove", "ungetc"});
     Add(CapturesNone | SendsMemory, {"write", "pwrite", "pwrite64", "send", "sendto"});
     Add(CapturesNone | SendsElements, {"fwrite"});
     // The barrier itself: it runs in the middle of anything.
@@ -100,6 +105,23 @@ static const StringMap<unsigned> &libc() {
     return T;
   }();
   return Table;
+}
+
+// LLVM has a list of its own of what functions keep of their arguments, and by that
+// time has marked the declarations. What is not in ours, which is looked at when the
+// program runs, may be anybody's.
+void distrustInference(Module &M) {
+  const TargetLibraryInfoImpl Known{Triple(M.getTargetTriple())};
+  LibFunc Which;
+  for (Function &F : M)
+    if (F.isDeclaration() && !F.isIntrinsic() && !libc().contains(F.getName()) &&
+        Known.getLibFunc(F.getName(), Which))
+      for (unsigned I = 0; I < F.arg_size(); I++)
+#if LLVM_VERSION_MAJOR >= 21
+        F.removeParamAttr(I, Attribute::Captures);
+#else
+        F.removeParamAttr(I, Attribute::NoCapture);
+#endif
 }
 
 bool isLibraryName(StringRef Name) { return libc().contains(Name); }
@@ -139,7 +161,7 @@ static const StringSet<> &runtime() {
 
 bool isRuntimeCall(const CallBase &CB) {
   const Function *F = externCallee(CB);
-  return F && runtime().contains(F->getName());
+  return F && runtime().contains(F->getName()) && !options().NotLibrary.contains(F->getName());
 }
 
 // green_defer_push(scope, record, fn, meta, a0, a1) and its like. For the

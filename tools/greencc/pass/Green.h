@@ -34,7 +34,8 @@ struct Options {
   bool Growth = true;     // entry checks
   bool Verbose = false;   // say which value keeps a function from moving
   bool AllMapped = false; // externs that are not libc have checks too
-  llvm::StringSet<> NotLibrary; // names that are the program's own
+  bool Sections = false;  // one for each function
+  llvm::StringSet<> NotLibrary; // names that are the program's own, called by that alone
 };
 const Options &options();
 
@@ -53,6 +54,7 @@ enum CalleeTrait : unsigned {
   SendsElements = 1024,  // fwrite(buf, size, n, file)
 };
 unsigned calleeTraits(const llvm::CallBase &CB);
+void distrustInference(llvm::Module &M);
 bool isLibraryName(llvm::StringRef Name); // there are such traits
 bool isAllocator(llvm::StringRef Name);
 bool isRuntimeCall(const llvm::CallBase &CB); // of libgreen
@@ -225,8 +227,10 @@ public:
 
 private:
   void callByName(llvm::CallInst &CI, bool Need);
+  void list(llvm::StringRef Target, llvm::StringRef Name, const llvm::Function &Caller);
 
   llvm::Module &M;
+  std::set<std::pair<std::string, std::string>> Listed; // the name; its caller's section
   // By the name that is called: the function, and the way to it.
   std::map<std::string, std::pair<std::string, std::string>> Ways;
 };

@@ -31,6 +31,8 @@ static Options readOptions() {
         O.Verbose = true;
       else if (W == "all-mapped")
         O.AllMapped = true;
+      else if (W == "sections")
+        O.Sections = true;
       else if (W.consume_front("not-libc="))
         O.NotLibrary.insert(W);
     }
@@ -154,6 +156,7 @@ public:
   PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
     SmallVector<Function *, 0> Subjects;
     settleThreadLocals(M);
+    distrustInference(M);
     markReturnsTwice(M);
     for (Function &F : M)
       if (isSubject(F)) {

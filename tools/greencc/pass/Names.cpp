@@ -10,8 +10,9 @@
 //
 // Which function a caller gets shows when the program runs. Each file lists the names
 // that it relied on, and green_run() looks at what they have become (libuser/names.c):
-// the C library's, or a mapped one of that name. Not listed is what a compiler expects
-// of any function of that name, and what allocates memory.
+// the C library's, or a mapped one of that name. libgreen's own calls are listed, too.
+// What compilers call by themselves, like memcpy(), has to be what they expect: it is
+// listed where it is called for sure.
 #include "Green.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/IR/InstIterator.h"
@@ -21,25 +22,28 @@ using namespace llvm;
 
 namespace greenpass {
 
-static bool isForAnyone(StringRef Name) {
-  static const StringSet<> Names = {
-      "memcpy", "memmove", "memset", "memcmp", "bcmp", "malloc", "calloc", "realloc",
-      "reallocarray", "free", "aligned_alloc", "memalign", "posix_memalign", "valloc",
-      "malloc_usable_size", "__stack_chk_fail"};
-  return Names.contains(Name) || Name.starts_with("green_");
+// The name that is relied on in a call, or "".
+static StringRef reliedOn(const CallBase &CB) {
+  if (auto *I = dyn_cast<MemIntrinsic>(&CB)) {
+    if (isa<ConstantInt>(I->getLength()))
+      return ""; // it may become a few moves
+    StringRef Name = isa<MemSetInst>(I) ? "memset" : isa<MemMoveInst>(I) ? "memmove" : "memcpy";
+    return options().NotLibrary.contains(Name) ? "" : Name;
+  }
+  if (!calleeTraits(CB) && !isRuntimeCall(CB))
+    return "";
+  StringRef Name = CB.getCalledOperand()->stripPointerCasts()->getName();
+  // Calls that the pass has made are not the program's.
+  return Name == "green_landed" || Name == "green_leave_frames" ? "" : Name;
 }
 
 void listNames(Module &M) {
   std::set<std::string> Found;
   for (Function &F : M)
-    for (Instruction &I : instructions(F)) {
-      auto *CB = dyn_cast<CallBase>(&I);
-      if (!CB || !calleeTraits(*CB))
-        continue;
-      StringRef Name = CB->getCalledOperand()->stripPointerCasts()->getName();
-      if (!isForAnyone(Name))
-        Found.insert(Name.str());
-    }
+    for (Instruction &I : instructions(F))
+      if (auto *CB = dyn_cast<CallBase>(&I))
+        if (StringRef Name = reliedOn(*CB); !Name.empty())
+          Found.insert(Name.str());
   // A group for each, so that a program has each once.
   for (const std::string &Name : Found)
     M.appendModuleInlineAsm("\t.section\tgreen_names,\"aG\",@progbits,green_name." + Name +

@@ -13,8 +13,12 @@
 //   library, or where caller and callee do not agree on the arguments.
 //
 // No linker need know that. The name is hidden, for a call that another library may
-// take over goes by the table of such calls, as ever. Calls through pointers go to
-// green_lend_M with the function in r10.
+// take over goes by the table of such calls, as ever. Where a linker is told that f()
+// is another function, it does not know that f.green.M is to be that, too: so each
+// file lists these calls, and programs look where they lead (ways.h). Of a function
+// that -fno-builtin-f names calls go by f alone.
+//
+// Calls through pointers go to green_lend_M with the function in r10.
 //
 // green_need_M does less: it only sees to the stack. By f.green.nM call those
 // functions that ask for stack on the way to foreign code that is known to keep
@@ -139,10 +143,14 @@ static std::string nameOf(StringRef F, bool Need, const Arguments &P, bool Varia
       .str();
 }
 
-// By the table of what other libraries may take over, or by nothing.
+// Is it F that other files of the same program or library call by its name? Not in a
+// library, unless it is hidden or protected. -fno-semantic-interposition, which lets
+// its own file be sure, changes nothing for others.
 static bool isFinal(const Function &F) {
+  const Module &M = *F.getParent();
+  bool Library = M.getPICLevel() != PICLevel::NotPIC && M.getPIELevel() == PIELevel::Default;
   return F.hasExternalLinkage() && F.isDSOLocal() && !F.hasComdat() &&
-         isPlainName(F.getName());
+         !(Library && F.hasDefaultVisibility()) && isPlainName(F.getName());
 }
 
 // A label that greenmap puts there: f itself would make it a function for debuggers.
@@ -217,14 +225,29 @@ static void callByPointer(CallInst &CI, Escape &Esc, bool Room) {
   CI.eraseFromParent();
 }
 
+// The linker may drop the section of one function without that of another.
+static bool hasOwnSection(const Function &F) {
+  return options().Sections || F.hasSection() || F.hasFnAttribute(Attribute::Cold) ||
+         F.hasFnAttribute(Attribute::Hot);
+}
+
+void WaysOut::list(StringRef Target, StringRef Name, const Function &Caller) {
+  std::string Section = hasOwnSection(Caller) ? Caller.getName().str() : "";
+  if (Listed.insert({Name.str(), Section}).second)
+    M.appendModuleInlineAsm((Twine(GREENCC_WAY) + Target + " " + Name + " " + Caller.getName()).str());
+}
+
 void WaysOut::callByName(CallInst &CI, bool Need) {
   Function &F = *target(CI);
   Arguments P = argumentsOf(CI);
   bool Variadic = CI.getFunctionType()->isVarArg();
-  std::string Name = nameOf(F.getName(), Need, P, Variadic);
+  bool Own = options().NotLibrary.contains(F.getName());
+  std::string Name = nameOf(F.getName(), Need, P, Variadic) + (Own ? ".own" : "");
   auto &[Target, By] = Ways[Name];
   std::string Way = wayName(P, Variadic, Need);
   Target = F.getName().str();
+  if (!Own)
+    list(Target, Name, *CI.getFunction());
   // Where calls differ, the one that promises less counts.
   if (By.empty() || StringRef(Way).starts_with("green_lend_"))
     By = Way;
@@ -261,8 +284,11 @@ void WaysOut::route(Function &F, Escape &Esc, const Needs &N) {
 
 // It has no type and no size: a name of nothing that has frames.
 static std::string stub(StringRef Name, StringRef Target, const Twine &By, bool Unwind) {
-  return (Twine("\t.section\t.text.green_calls,\"axG\",@progbits,") + Name +
-          ",comdat\n\t.weak\t" + Name + "\n\t.hidden\t" + Name + "\n" + Name + ":\n" +
+  std::string Section = "\t.section\t.text.green_calls,\"ax\",@progbits\n";
+  if (!Name.ends_with(".own"))
+    Section = (Twine("\t.section\t.text.green_calls,\"axG\",@progbits,") + Name +
+               ",comdat\n\t.weak\t" + Name + "\n\t.hidden\t" + Name + "\n").str();
+  return (Section + Name + ":\n" +
           (Unwind ? "\t.cfi_startproc\n" : "") + "\tmovq\t" + Target +
           "@GOTPCREL(%rip), %r10\n\tjmpq\t*" + By + "@GOTPCREL(%rip)\n" +
           (Unwind ? "\t.cfi_endproc\n" : "") + "\t.text")
