@@ -140,6 +140,17 @@ static bool is_allocator(const struct object *o, const char *name)
 	return false;
 }
 
+/* What compiled code calls, and no header declares: only where they are matters. */
+void green_stack_depth_frame(void);
+void green_stack_grow(void);
+void green_escape(void);
+void green_escape_to(void);
+void green_escape_loop(void);
+void green_escape_copy(void);
+void green_escape_copy_to(void);
+void green_escape_lend(void);
+void green_escape_end(void);
+
 /* libgreen's call of that name, or 0. */
 static uintptr_t own_call(const char *name)
 {
@@ -160,6 +171,11 @@ static uintptr_t own_call(const char *name)
 		CALL(green_write), CALL(green_pread), CALL(green_recv), CALL(green_send),
 		CALL(green_accept), CALL(green_connect), CALL(green_shutdown),
 		CALL(green_openat), CALL(green_close), CALL(green_poll),
+		CALL(green_stack_depth), CALL(green_stack_depth_address),
+		CALL(green_stack_depth_frame), CALL(green_stack_grow),
+		CALL(green_escape), CALL(green_escape_to), CALL(green_escape_loop),
+		CALL(green_escape_copy), CALL(green_escape_copy_to),
+		CALL(green_escape_lend), CALL(green_escape_end),
 	};
 #undef CALL
 	unsigned int i;
