@@ -17,8 +17,8 @@
  *   backend=user	do without the module, even if it is there
  *   mappings	do without guard markers as well: sealed pages are mappings
  *   switch=module	resume threads by the module's SWITCH, for its tracepoint
- *   trace=N	to stderr: 1: refusals and segments, 2: moves and their frames too,
- *		3: each pointer and each defer that was looked at
+ *   trace=N	to stderr: 1: refusals and segments, 2: proofs and moves too, 3: each
+ *		frame, pointer and defer that was looked at
  */
 #include "internal.h"
 

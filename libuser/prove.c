@@ -134,8 +134,8 @@ static void trace_frame(const struct frame *f)
 {
 	struct green_map m;
 
-	if (green_traces(2) && green_map_find((const char *)f->ret - 1, &m))
-		green_trace(2, " frame %s+0x%zx, %lx to %lx", m.name,
+	if (green_traces(3) && green_map_find((const char *)f->ret - 1, &m))
+		green_trace(3, " frame %s+0x%zx, %lx to %lx", m.name,
 			    (size_t)((const char *)f->ret - m.start), f->rsp, f->rbp + 16);
 }
 

@@ -33,13 +33,14 @@ kinds_refused() # the output of a program with trace=1
 notices()
 {
 	GREEN_DEBUG=move=call,trace=2 "./$1" >whole 2>&1
-	kinds_refused whole >whole.kinds
+	# busybox's grep takes an empty list for one that has all lines.
+	{ echo none; kinds_refused whole; } >whole.kinds
 	for skip in 1 3; do
 		if GREEN_TEST_LIMIT=5 GREEN_DEBUG=move=call,skip=$skip,trace=2 "./$1" >left 2>&1; then
 			echo "# $1 passes with one adjustment in $skip left out"
 			return 1
 		fi
-		kinds_refused left | comm -23 - whole.kinds >new.kinds
+		kinds_refused left | grep -vxFf whole.kinds >new.kinds
 		if [ -s new.kinds ]; then
 			echo "# $1 with one adjustment in $skip left out: refused: $(head -n 1 new.kinds)"
 			return 1
@@ -72,7 +73,7 @@ case $(GREEN_DEBUG=move=call,verify,skip=50 ./move 2>&1) in
 esac
 
 # Frames, pointers and defers, with names.
-GREEN_DEBUG=move=call,trace=3 ./exit >trace 2>&1
+GREEN_DEBUG=move=call,trace=3 ./cancel >trace 2>&1
 n=10
 for line in 'proof: main 1' ' frame [a-z_]*+0x[0-9a-f]*, [0-9a-f]* to [0-9a-f]*' \
 	'  pointer at [0-9a-f]* to [0-9a-f]*' \
