@@ -58,7 +58,7 @@ for program; do
 	fi
 	GREEN_TEST_PACE=$("$pace") || exit
 	export GREEN_TEST_PACE
-	setsid timeout -k 5 $((${limit:-120} * GREEN_TEST_PACE)) "./$name" </dev/null 2>&1 &
+	setsid timeout -k 5 $((${limit:-300} * GREEN_TEST_PACE)) "./$name" </dev/null 2>&1 &
 	session=$!
 	wait $session
 	status=$?
