@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * How deep a stack is: depth addresses over moves and segments. greencc builds this at
- * -O0 and -O2. A level of a recursion takes the same number of bytes each time, so
- * that its depth addresses are at equal distances, or something is wrong.
+ * How deep a stack is: depth addresses over moves and segments, and programs that ask
+ * for it by addresses. greencc builds this at -O0 and -O2. A level of a recursion
+ * takes the same number of bytes each time, so that its depth addresses are at equal
+ * distances, or something is wrong.
  */
+#include <errno.h>
 #include <green.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +19,14 @@
 
 #define LEVELS 400
 #define MOVES_EACH 16		/* levels to a forced move */
+#define PINS_EACH 100		/* ... to a frame that stays, if there are such */
 
 static int *kept;
 static uintptr_t at[LEVELS];
 static size_t depth[LEVELS];
 static struct green_stats stats;
 static void (*body)(void);
+static bool pins;
 
 /* ---- how it is run: on which stack --------------------------------------- */
 
@@ -37,6 +42,7 @@ static void NOINLINE pinned(void)
 
 static void thread(void *how)
 {
+	pins = how;
 	if (how)
 		pinned();
 	else
@@ -77,6 +83,10 @@ static void NOINLINE ask(int n)
 
 	memset(here, n, sizeof(here));
 	KEEP(here);
+	if (pins && n % PINS_EACH == PINS_EACH / 2) {
+		kept = (int *)here;
+		KEEP(kept);
+	}
 	at[n] = green_stack_depth_address(here);
 	depth[n] = green_stack_depth();
 	if (n % MOVES_EACH == 0)
@@ -116,7 +126,7 @@ TEST(and_go_on_from_segment_to_segment)
 {
 	ASSERT_EQ(0, run(calls, segments));
 	EXPECT_TRUE(is_even());
-	EXPECT_LE(1, stats.segments);
+	EXPECT_LE(LEVELS / PINS_EACH - 1, stats.segments);
 }
 
 TEST(the_depth_is_a_distance_of_them)
@@ -197,6 +207,301 @@ TEST(they_are_no_addresses)
 {
 	ASSERT_EQ(0, run(apart, roomy));
 	EXPECT_EQ(1, at[0] >> 47);
+}
+
+/* ---- what programs do ------------------------------------------------------ */
+
+#define LIMIT (100 << 10)	/* bytes that they let themselves have */
+#define FAR_DOWN 100000		/* levels: none gets there */
+
+static struct {
+	int level;
+	size_t used;
+} stop;
+
+/* One idiom each: sets its base, and asks whether the stack is full. */
+struct idiom {
+	void (*begin)(void);
+	bool (*full)(void);
+};
+
+static const struct idiom *idiom;
+
+static void NOINLINE descend(int n)
+{
+	char room[200];
+
+	KEEP(room);
+	if (pins && n % PINS_EACH == PINS_EACH / 2) {
+		kept = (int *)room;
+		KEEP(kept);
+	}
+	if (n % MOVES_EACH == 0)
+		green_stack_move(green_self(), 0, NULL);
+	if (idiom->full() || n == FAR_DOWN) {
+		stop.level = n;
+		stop.used = green_stack_depth();
+		return;
+	}
+	descend(n + 1);
+	KEEP(room);
+}
+
+static void measured(void)
+{
+	idiom->begin();
+	descend(0);
+	/* It comes to the same the second time, on stacks as large as they are now. */
+	at[0] = stop.level;
+	descend(0);
+	at[1] = stop.level;
+}
+
+/* Full is the stack at the limit, not a level earlier or two later. */
+static bool stops_at_limit(const struct idiom *i, struct way way)
+{
+	idiom = i;
+	memset(&stop, 0, sizeof(stop));
+	if (run(measured, way))
+		return false;
+	return stop.used > LIMIT - 2000 && stop.used < LIMIT + 2000 && at[0] == at[1];
+}
+
+#define IS_RIGHT(name)								\
+	static const struct idiom name##_idiom = { name##_begin, name##_full };	\
+	TEST(name)								\
+	{									\
+		EXPECT_TRUE(stops_at_limit(&name##_idiom, roomy));		\
+		EXPECT_TRUE(stops_at_limit(&name##_idiom, grows));		\
+		if (UNFORCED)							\
+			EXPECT_EQ(0, stats.segments);				\
+		EXPECT_LE(8, MOVES);						\
+		EXPECT_TRUE(stops_at_limit(&name##_idiom, segments));		\
+		EXPECT_LE(LIMIT / 1000 / PINS_EACH, stats.segments);		\
+	}
+
+/* Forced moves are refused now and then, where a segment will do. */
+#define UNFORCED (!getenv("GREEN_DEBUG"))
+
+/* Integers in the heap, made of the frame's address: QuickJS. */
+struct context {
+	size_t stack_size;
+	uintptr_t stack_top, stack_limit;
+};
+
+static struct context *context;
+
+static inline uintptr_t stack_pointer(void)
+{
+	return (uintptr_t)__builtin_frame_address(0);
+}
+
+static void NOINLINE set_top(struct context *c)
+{
+	c->stack_top = stack_pointer();
+	c->stack_limit = c->stack_size ? c->stack_top - c->stack_size : 0;
+}
+
+static void integers_in_the_heap_begin(void)
+{
+	free(context);
+	context = calloc(1, sizeof(*context));
+	if (!context)
+		abort();
+	context->stack_size = LIMIT;
+	set_top(context);
+}
+
+static bool NOINLINE integers_in_the_heap_full(void)
+{
+	uintptr_t sp = stack_pointer() - 64;
+
+	return sp < context->stack_limit;
+}
+
+IS_RIGHT(integers_in_the_heap)
+
+/* A function that returns it, and limits that are rounded: CPython. */
+struct bounds {
+	uintptr_t top, soft, hard;
+};
+
+struct bounds bounds;
+
+uintptr_t machine_stack_pointer(void);
+uintptr_t machine_stack_pointer(void)
+{
+	return (uintptr_t)__builtin_frame_address(0);
+}
+
+static void a_rounded_limit_begin(void)
+{
+	bounds.top = (machine_stack_pointer() + 1023) & ~1023UL;
+	bounds.soft = bounds.top - LIMIT;
+	bounds.hard = bounds.soft - 8192;
+}
+
+static bool NOINLINE a_rounded_limit_full(void)
+{
+	uintptr_t here = machine_stack_pointer();
+
+	return here < bounds.soft && here > bounds.hard;
+}
+
+IS_RIGHT(a_rounded_limit)
+
+/* A static base that can be set anew, and a local that is nothing but a place: PostgreSQL. */
+static char *base_pointer;
+static ssize_t most_bytes = LIMIT;
+
+char *set_base(void);
+void restore_base(char *base);
+char *set_base(void)
+{
+	char *old = base_pointer;
+
+	base_pointer = __builtin_frame_address(0);
+	return old;
+}
+
+void restore_base(char *base)
+{
+	base_pointer = base;
+}
+
+static void a_static_base_begin(void)
+{
+	char *old = set_base(), *new = base_pointer;
+
+	restore_base(old);
+	restore_base(new);
+}
+
+static bool NOINLINE a_static_base_full(void)
+{
+	char top;
+	ssize_t depth = (ssize_t)(base_pointer - &top);
+
+	if (depth < 0)
+		depth = -depth;
+	return depth > most_bytes && base_pointer != NULL;
+}
+
+IS_RIGHT(a_static_base)
+
+/* The same with locals only, which are in use. */
+static char *bottom;
+
+static void NOINLINE locals_that_are_used_begin(void)
+{
+	char here[40];
+
+	memset(here, 1, sizeof(here));
+	bottom = here;
+	KEEP(here);
+}
+
+static bool NOINLINE locals_that_are_used_full(void)
+{
+	char here[40];
+	long distance = bottom - here;
+
+	memset(here, 2, sizeof(here));
+	KEEP(here);
+	return labs(distance) > LIMIT;
+}
+
+IS_RIGHT(locals_that_are_used)
+
+/* A limit, by pointers and functions that are seen here. */
+static volatile char *lowest;
+
+static void set_lowest(volatile char *from, size_t size)
+{
+	lowest = from - size;
+}
+
+static bool NOINLINE is_lower(volatile char *here)
+{
+	return here < lowest;
+}
+
+static void NOINLINE a_static_limit_begin(void)
+{
+	volatile char here;
+
+	set_lowest(&here, (size_t)most_bytes);
+}
+
+static bool NOINLINE a_static_limit_full(void)
+{
+	volatile char here;
+
+	return is_lower(&here);
+}
+
+IS_RIGHT(a_static_limit)
+
+/* By integers, with the frame of one and a local of the other. */
+static uintptr_t edge;
+
+static void NOINLINE a_static_integer_begin(void)
+{
+	uintptr_t top = (uintptr_t)__builtin_frame_address(0);
+
+	edge = top ? top - LIMIT : 0;
+}
+
+static bool NOINLINE a_static_integer_full(void)
+{
+	int mark = 0;
+	bool full = (uintptr_t)&mark <= edge;
+
+	KEEP(mark);
+	return full;
+}
+
+IS_RIGHT(a_static_integer)
+
+/* ---- what stays an address -------------------------------------------------- */
+
+/* In a buffer, what points there is measured and read. */
+static long NOINLINE in_a_buffer(void)
+{
+	char buffer[64], *end = buffer + sizeof(buffer), *p;
+	long sum = 0;
+
+	memset(buffer, 1, sizeof(buffer));
+	for (p = buffer; p < end; p++) {
+		sum += *p * (p - buffer);
+		if (p - buffer == 32)
+			green_stack_move(green_self(), 0, NULL);
+	}
+	return sum;
+}
+
+/* Reads what is saved there. */
+static bool NOINLINE read_through_frame(void)
+{
+	void **frame = __builtin_frame_address(0);
+	struct green_nomove why;
+	int err = green_stack_move(green_self(), 0, &why);
+
+	return frame[0] && (uintptr_t)frame >> 47 == 0 && err == -EBUSY;
+}
+
+static void addresses(void)
+{
+	depth[0] = in_a_buffer();
+	depth[1] = read_through_frame();
+}
+
+TEST(what_is_read_through_stays_an_address)
+{
+	ASSERT_EQ(0, run(addresses, grows));
+	EXPECT_EQ(63 * 64 / 2, depth[0]);
+	EXPECT_EQ(1, depth[1]);
+	EXPECT_LE(1, MOVES);
 }
 
 TEST_HARNESS_MAIN

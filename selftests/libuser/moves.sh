@@ -6,7 +6,7 @@
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
-echo 1..14
+echo 1..15
 
 # $1: the test's number; $2: a program; $3: what is said of it
 with_moves()
@@ -58,7 +58,7 @@ else
 	echo "not ok 7 adjustments that are left out are noticed, and the moves go on"
 fi
 
-for program in move exit panic segment; do
+for program in move exit panic segment depth-O0 depth-O2; do
 	GREEN_DEBUG=move=call,verify,poison "./$program" >/dev/null 2>&1 || bad=$program
 done
 case ${bad-} in
@@ -86,4 +86,10 @@ for line in 'proof: main 1' ' frame [a-z_]*+0x[0-9a-f]*, [0-9a-f]* to [0-9a-f]*'
 	fi
 	n=$((n + 1))
 done
+if GREEN_DEBUG=move=entry,verify,poison ./depth-O0 >/dev/null 2>&1 &&
+	GREEN_DEBUG=move=entry,stack=1024 ./depth-O2 >/dev/null 2>&1; then
+	echo "ok 15 how deep a stack is does not change by moves on each entry"
+else
+	echo "not ok 15 how deep a stack is does not change by moves on each entry"
+fi
 rm -f trace whole left whole.kinds new.kinds

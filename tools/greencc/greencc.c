@@ -12,6 +12,7 @@
  *			they are the C library's
  *   -fno-builtin-NAME	a function of that name is not the C library's; and calls of
  *			it go by that name alone, which --wrap and the like change
+ *   -Wno-green-depth	say nothing of stacks that are measured by addresses
  *   --explain file.c	list the functions that cannot move, and why:
  *			file:line: function: reason
  */
@@ -39,7 +40,7 @@ static struct {
 	const char *clang;
 	char dir[PATH_MAX];	/* of this program */
 	char temp[PATH_MAX];	/* directory of temporary files, or "" */
-	bool no_growth, all_mapped, explain, verbose, save_temps;
+	bool no_growth, all_mapped, explain, verbose, save_temps, no_warn_depth;
 	bool stop_early;	/* -E, -M, -fsyntax-only ...: clang alone */
 	bool compile_only;	/* -c */
 	bool to_assembly;	/* -S */
@@ -486,6 +487,10 @@ static void parse(int argc, char **argv)
 			opt.all_mapped = true;
 			continue;
 		}
+		if (!strcmp(a, "-Wgreen-depth") || !strcmp(a, "-Wno-green-depth")) {
+			opt.no_warn_depth = a[2] == 'n';
+			continue;
+		}
 		/* The function of that name is the program's own. */
 		if (starts(a, "-fno-builtin-"))
 			opt.not_libc = format("%s not-libc=%s", opt.not_libc ? opt.not_libc : "",
@@ -601,9 +606,10 @@ static void compile_mapped(const char *source, const char *language, const char 
 			   const char *done)
 {
 	char *raw = format("%s/raw.s", opt.temp);
-	char *options = format("%s%s%s%s%s", opt.no_growth ? "no-growth" : "growth",
+	char *options = format("%s%s%s%s%s%s", opt.no_growth ? "no-growth" : "growth",
 			       opt.all_mapped ? " all-mapped" : "",
 			       is_option("-ffunction-sections") ? " sections" : "",
+			       opt.no_warn_depth ? " no-warn-depth" : "",
 			       opt.explain ? " verbose" : "",
 			       opt.not_libc ? opt.not_libc : "");
 

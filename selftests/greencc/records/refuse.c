@@ -223,6 +223,79 @@ KEEP void *frame_address(void)
 	return __builtin_frame_address(0);
 }
 
+/* EXPECT stack_address CONTROL */
+KEEP void *stack_address(void)
+{
+	green_test_move();
+#if __has_builtin(__builtin_stack_address)
+	return __builtin_stack_address();
+#else
+	return __builtin_frame_address(0);
+#endif
+}
+
+/* EXPECT frame_read CONTROL */
+KEEP long frame_read(void)
+{
+	long *frame = __builtin_frame_address(0);
+
+	green_test_move();
+	return frame[0];
+}
+
+/* Numbers are made into addresses again, elsewhere and here. */
+/* EXPECT frame_kept CONTROL */
+KEEP void frame_kept(void **where)
+{
+	*where = __builtin_frame_address(0);
+	green_test_move();
+}
+
+/* EXPECT frame_masked CONTROL */
+KEEP long frame_masked(unsigned long *also)
+{
+	unsigned long frame = (unsigned long)__builtin_frame_address(0);
+
+	*also = frame;
+	green_test_move();
+	return *(long *)(frame & ~4095UL);
+}
+
+/* EXPECT frame_passed CONTROL */
+KEEP void frame_passed(void (*scan)(void *))
+{
+	scan(__builtin_frame_address(0));
+	green_test_move();
+}
+
+/* Is p in the stack? What is not seen is no number. */
+/* EXPECT frame_compared CONTROL */
+KEEP int frame_compared(const char *p)
+{
+	int is = p > (const char *)__builtin_frame_address(0);
+
+	green_test_move();
+	return is;
+}
+
+static unsigned long scan_base;
+
+/* EXPECT frame_scanned CONTROL */
+KEEP void frame_scanned(void)
+{
+	scan_base = (unsigned long)__builtin_frame_address(0);
+	green_test_move();
+}
+
+KEEP long scanner(void)
+{
+	long sum = 0;
+
+	for (long *p = &sum; p < (long *)scan_base; p++)
+		sum += *p & 1;
+	return sum;
+}
+
 /* EXPECT asm_goto CONTROL */
 KEEP int asm_goto(int n)
 {

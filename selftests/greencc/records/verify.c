@@ -189,6 +189,54 @@ KEEP int numbers(void)
 	return copy_number(&b, &a) + (int)b.length + *a.path;
 }
 
+/* Addresses that do nothing but measure are numbers. */
+struct limits {
+	uintptr_t top, limit;
+	size_t most;
+};
+
+KEEP void set_limits(struct limits *l)
+{
+	l->top = (uintptr_t)__builtin_frame_address(0);
+	l->limit = l->top - l->most;
+	green_test_move();
+}
+
+KEEP int beyond(const struct limits *l, size_t more)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	int is = here - more < l->limit;
+
+	green_test_move();
+	return is;
+}
+
+static char *stack_base;
+
+KEEP void set_stack_base(void)
+{
+	char local[100];
+
+	memset(local, 1, sizeof(local));
+	stack_base = local;
+	green_test_move();
+}
+
+KEEP long stack_used(void)
+{
+	char *here = __builtin_frame_address(0), local;
+	long by_frame = stack_base - here, by_local = stack_base - &local;
+
+	green_test_move();
+	return by_frame < by_local ? by_local : by_frame;
+}
+
+KEEP uintptr_t frame_as_integer(void)
+{
+	green_test_move();
+	return (uintptr_t)__builtin_frame_address(0);
+}
+
 int test_main(void)
 {
 	return 0;

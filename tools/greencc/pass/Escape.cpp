@@ -429,6 +429,9 @@ struct Escape::Impl : PointsTo {
     case Intrinsic::addressofreturnaddress:
     case Intrinsic::sponentry:
     case Intrinsic::localaddress:
+#if LLVM_VERSION_MAJOR >= 22
+    case Intrinsic::stackaddress:
+#endif
       return copy(Top, node(&I));
     case Intrinsic::read_register:
     case Intrinsic::read_volatile_register:

@@ -34,6 +34,7 @@ struct Options {
   bool Growth = true;     // entry checks
   bool Verbose = false;   // say which value keeps a function from moving
   bool AllMapped = false; // externs that are not libc have checks too
+  bool WarnDepth = true;  // of stacks that are measured by addresses
   bool Sections = false;  // one for each function
   llvm::StringSet<> NotLibrary; // names that are the program's own, called by that alone
 };
@@ -182,6 +183,9 @@ void recomputeAtUses(llvm::Instruction &I); // a copy of I for each
 
 // Aggregates.cpp
 void splitAggregates(llvm::Function &F);
+
+// Depth.cpp: before the optimizer.
+void measureDepths(llvm::Module &M);
 
 // ThreadLocals.cpp: before the optimizer, and behind it.
 void separateThreadLocals(llvm::Module &M);

@@ -33,6 +33,8 @@ static Options readOptions() {
         O.AllMapped = true;
       else if (W == "sections")
         O.Sections = true;
+      else if (W == "no-warn-depth")
+        O.WarnDepth = false;
       else if (W.consume_front("not-libc="))
         O.NotLibrary.insert(W);
     }
@@ -72,6 +74,9 @@ static unsigned instructionWhy(const Instruction &I) {
   case Intrinsic::addressofreturnaddress:
   case Intrinsic::sponentry:
   case Intrinsic::localaddress:
+#if LLVM_VERSION_MAJOR >= 22
+  case Intrinsic::stackaddress:
+#endif
   case Intrinsic::read_register:
   case Intrinsic::read_volatile_register:
   case Intrinsic::write_register:
@@ -255,6 +260,7 @@ private:
 class PreparePass : public PassInfoMixin<PreparePass> {
 public:
   PreservedAnalyses run(Module &M, ModuleAnalysisManager &) {
+    measureDepths(M);
     separateThreadLocals(M);
     return PreservedAnalyses::none();
   }
