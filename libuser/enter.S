@@ -450,6 +450,7 @@ green_segment_leave:
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx, si
 	BARRIER	green_escape_end, rdi
+	BARRIER	green_escape_all, rdi
 
 /*
  * From green_lend_*: hold those of the six registers that mask r11 has bits for, if

@@ -159,13 +159,23 @@ void do_green_escape(uintptr_t value, uintptr_t fp)
 {
 	struct green *t = current();
 
+	if (t)
+		escape(t, value, fp);
+}
+
+/*
+ * ... and cannot be looked at. From the caller's frame up all stays where it is, older
+ * segments too, until the thread ends: the pin's end lies above them.
+ */
+void do_green_escape_all(uintptr_t fp);
+void do_green_escape_all(uintptr_t fp)
+{
+	struct green *t = current();
+
 	if (!t)
 		return;
-	/* What cannot be looked at. */
-	if (value == UINTPTR_MAX)
-		pin(t, t->hi - 8, t->hi);
-	else
-		escape(t, value, fp);
+	pin_all_above(t, green_on_stack(t, fp) ? fp : t->hi - 8);
+	set_low(t);
 }
 
 /*

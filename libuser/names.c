@@ -150,6 +150,7 @@ void green_escape_copy(void);
 void green_escape_copy_to(void);
 void green_escape_lend(void);
 void green_escape_end(void);
+void green_escape_all(void);
 
 /* libgreen's call of that name, or 0. */
 static uintptr_t own_call(const char *name)
@@ -175,7 +176,7 @@ static uintptr_t own_call(const char *name)
 		CALL(green_stack_depth_frame), CALL(green_stack_grow),
 		CALL(green_escape), CALL(green_escape_to), CALL(green_escape_loop),
 		CALL(green_escape_copy), CALL(green_escape_copy_to),
-		CALL(green_escape_lend), CALL(green_escape_end),
+		CALL(green_escape_lend), CALL(green_escape_end), CALL(green_escape_all),
 	};
 #undef CALL
 	unsigned int i;

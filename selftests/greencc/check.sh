@@ -5,6 +5,7 @@
 # Arguments: greencc, an empty directory, clang.
 # shellcheck disable=SC2016 # the $ are of immediate operands
 tools=$(dirname "$1")
+stubs=$(dirname "$(readlink -f "$0")")/../../tools/greencc/stubs.S
 cd "$2" || exit 1
 cat >a.c <<'EOF'
 void green_test_move(void);
@@ -82,6 +83,12 @@ case_of known_ones fine '	rep;movsq	(%rsi), %es:(%rdi)
 	popq	%rcx
 	.cfi_escape 0x2e, 0x10
 	.p2align	4'
+# A barrier leaves registers as they are, so what they hold is followed over it.
+for barrier in $(sed -n 's/^	STUB	\(green_escape[a-z_]*\)$/\1/p' "$stubs"); do
+	case_of "address_over_$barrier" refused "	leaq	-8(%rbp), %rdi
+	callq	$barrier
+	movq	%rdi, %rbx"
+done
 case_of push_behind_a_call refused '	callq	green_test_move
 	pushq	$5'
 case_of constant_by_push fine '	callq	green_escape

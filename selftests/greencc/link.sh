@@ -15,7 +15,8 @@ check() {
 }
 
 # The box is emptied before the stack moves: only who keeps its content knows where
-# that lies. connect(), chmod() and keep() are this program's own.
+# that lies. connect(), chmod(), bind() and keep() are this program's own; bind() runs on
+# a segment.
 cat >body.c <<'END'
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +27,32 @@ struct box { int *content; };
 int connect(struct box *b);
 int send_it(struct box *b);
 int chmod(int *p, unsigned int mode);
+int bind(struct box *b);
 int keep(struct box *b);
 int collect(void);
+int green_pin(void);
+int green_unpin(void);
 void green_yield(void);
 long far_off(long a, long b, long c, long d, long e, long f, int *kept);
 int (*volatile pointer)(struct box *) = KEEP;
 static int deep(int n) { volatile char room[2000]; room[n] = n; return n ? deep(n - 1) + room[n] : 0; }
+static __attribute__((noinline)) int pinned_bind(int *content)
+{
+	struct box b = { content };
+
+	green_pin();
+	bind(&b);
+	green_unpin();
+	return 0;
+}
+/* Far below, so that the box is forgotten. */
+static __attribute__((noinline)) int on_segment(int *content)
+{
+	volatile char room[1000];
+
+	room[0] = pinned_bind(content);
+	return room[0];
+}
 int body(void *arg)
 {
 	VOLATILE int x = 1;
@@ -53,6 +74,16 @@ static int *kept;
 int connect(struct box *b) { kept = b->content; return 0; }
 int chmod(int *p, unsigned int mode) { kept = p; return mode; }
 int keep(struct box *b) { kept = b->content; return 0; }
+void *memcpy(void *, const void *, unsigned long);
+static void *(*volatile copy)(void *, const void *, unsigned long) = memcpy;
+int bind(struct box *b)
+{
+	volatile char room[100 << 10];
+
+	room[0] = 0;
+	copy(&kept, &b->content, sizeof(kept));
+	return 0;
+}
 long far_off(long a, long b, long c, long d, long e, long f, int *p) { kept = p; return a + b + c + d + e + f; }
 int collect(void) { return *kept += 5; }
 END
@@ -95,6 +126,7 @@ refused() { # by one line that says $1, program's call $2, with $3
 for level in 0 2; do
 	check "a mapped function of libc's name keeps what it finds, -O$level" \
 		says 'connect(&b)' -O$level mapped$level.o
+	check "... and on a segment, -O$level" says 'on_segment(&x)' -O$level mapped$level.o
 	check "another file's mapped function does, -O$level" says 'keep(&b)' -O$level mapped$level.o
 	check "a foreign one does, -O$level" says 'keep(&b)' -O$level foreign$level.o
 	check "one that is called by a pointer, -O$level" says 'pointer(&b)' -O$level foreign$level.o

@@ -220,6 +220,7 @@ void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t 
 void do_green_escape_lend(uintptr_t value, const char *callee);
 void do_green_lend(const uintptr_t *word, unsigned int mask, const char *callee);
 void do_green_escape_end(uintptr_t fp);
+void do_green_escape_all(void);
 
 /* Drops the pins of a frame and below. */
 void do_green_escape_end(uintptr_t addr)
@@ -239,8 +240,6 @@ void do_green_escape_end(uintptr_t addr)
 
 void do_green_escape(uintptr_t value)
 {
-	if (value == UINTPTR_MAX)
-		value = (uintptr_t)hi - 8;
 	if (!in_stack(value))
 		return;
 	for (size_t i = 0; i < nr_pins; i++)
@@ -251,6 +250,11 @@ void do_green_escape(uintptr_t value)
 	pins[nr_pins++] = value;
 	if (value < green_escape_low)
 		green_escape_low = value;
+}
+
+void do_green_escape_all(void)
+{
+	do_green_escape((uintptr_t)hi - 8);
 }
 
 void do_green_escape_copy(uintptr_t src, size_t n)

@@ -102,6 +102,30 @@ TEST(an_address_that_escapes)
 	EXPECT_EQ(1, got.result);
 }
 
+void keep(int *p);
+void NOINLINE keep(int *p)
+{
+	kept = p;
+}
+
+/* What mmap() and others return: above each stack, and in none. */
+static void NOINLINE keeps_minus_one(void *arg)
+{
+	int *failed = (int *)-1;
+
+	__asm__ volatile("" : "+r"(failed));
+	keep(failed);
+	try_move(NULL);
+	got.result = kept == failed;
+}
+
+TEST(minus_one_is_no_address)
+{
+	run(keeps_minus_one);
+	EXPECT_MOVED();
+	EXPECT_EQ(1, got.result);
+}
+
 /* ---- a list whose head is a local --------------------------------------- */
 
 struct node {

@@ -109,8 +109,9 @@ static bool lea_of_frame(const struct operand *m, uint16_t state)
 static bool is_barrier(const char *callee)
 {
 	static const char *const names[] = {
-		"green_escape", "green_escape_to", "green_escape_copy",
-		"green_escape_copy_to", "green_escape_lend", "green_escape_end",
+		"green_escape", "green_escape_to", "green_escape_loop",
+		"green_escape_copy", "green_escape_copy_to", "green_escape_lend",
+		"green_escape_end", "green_escape_all",
 	};
 	size_t n;
 

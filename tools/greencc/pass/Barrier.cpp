@@ -516,11 +516,7 @@ private:
   }
 
   // The whole stack, for good: what cannot be looked at.
-  void everything(Instruction *At) {
-    call(At, "green_escape",
-         {ConstantExpr::getIntToPtr(ConstantInt::get(Type::getInt64Ty(C), -1),
-                                    PointerType::get(C, 0))});
-  }
+  void everything(Instruction *At) { call(At, "green_escape_all", {}); }
 
   void checkCopy(Instruction *At, Value *Dest, Value *Src, Value *Bytes) {
     auto *N = dyn_cast<ConstantInt>(Bytes);

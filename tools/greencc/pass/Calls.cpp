@@ -99,7 +99,7 @@ static const StringMap<unsigned> &libc() {
     // The barrier itself: it runs in the middle of anything.
     Add(Str, {"green_escape", "green_escape_to", "green_escape_loop", "green_escape_copy",
               "green_escape_copy_to", "green_escape_lend", "green_escape_end",
-              "green_landed"});
+              "green_escape_all", "green_landed"});
     // They look at where an address lies, and return a number.
     Add(Str, {"green_stack_depth", "green_stack_depth_address", "green_stack_depth_frame"});
     return T;
