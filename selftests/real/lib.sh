@@ -40,8 +40,8 @@ refusals() { count 4 "$1"; }
 words() { count 6 "$1"; }
 segments() { count 10 "$1"; }
 
-# The most frequent kinds of refusal, as comments.
+# The most frequent kinds of refusal, as comments: how often, why, and where.
 explain() { # file
-	awk '$1 == "refusal" { n[$3 " " $4] += $2 }
+	awk '$1 == "refusal" { times = $2; $1 = $2 = ""; n[substr($0, 3)] += times }
 		END { for (i in n) print "#", n[i], i }' "$1" | sort -k2,2nr | head -n "${TOP:-5}"
 }
