@@ -45,6 +45,52 @@
 	.endm
 
 /*
+ * Registers in a row. SAVE and RESTORE are for the caller's, which unwinders want; the
+ * plain ones for where the frame is not found by rsp.
+ */
+	.macro	PUSH_PLAIN regs:vararg
+	.irp	reg, \regs
+	pushq	%\reg
+	.endr
+	.endm
+
+	.macro	POP_PLAIN regs:vararg
+	.irp	reg, \regs
+	popq	%\reg
+	.endr
+	.endm
+
+	.macro	PUSH regs:vararg
+	.irp	reg, \regs
+	pushq	%\reg
+	.cfi_adjust_cfa_offset 8
+	.endr
+	.endm
+
+	.macro	POP regs:vararg
+	.irp	reg, \regs
+	popq	%\reg
+	.cfi_adjust_cfa_offset -8
+	.endr
+	.endm
+
+	.macro	SAVE regs:vararg
+	.irp	reg, \regs
+	pushq	%\reg
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset \reg, 0
+	.endr
+	.endm
+
+	.macro	RESTORE regs:vararg
+	.irp	reg, \regs
+	popq	%\reg
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore \reg
+	.endr
+	.endm
+
+/*
  * A hand-written pointer map of \name, which ends here. Kinds: a byte an
  * argument, first lowest. Safepoints follow, then MAP_END.
  */
@@ -167,20 +213,14 @@ green_stack_grow:
 3:	leaq	green_do_stack_grow(%rip), %rax
 	jmp	green_enter
 1:	ret
-2:	pushq	%rdi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rsi
-	.cfi_adjust_cfa_offset 8
+2:	PUSH	rdi, rsi
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
 	leaq	24(%rsp), %rdi
 	call	green_grows_at
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
-	popq	%rsi
-	.cfi_adjust_cfa_offset -8
-	popq	%rdi
-	.cfi_adjust_cfa_offset -8
+	POP	rsi, rdi
 	testb	%al, %al
 	jnz	3b
 	ret
@@ -223,18 +263,7 @@ green_stack_morestack:
 	.cfi_def_cfa_offset 16
 	xorl	%eax, %eax
 1:
-	pushq	%rdi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rsi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rdx
-	.cfi_adjust_cfa_offset 8
-	pushq	%rcx
-	.cfi_adjust_cfa_offset 8
-	pushq	%r8
-	.cfi_adjust_cfa_offset 8
-	pushq	%r9
-	.cfi_adjust_cfa_offset 8
+	PUSH	rdi, rsi, rdx, rcx, r8, r9
 	pushq	%r10			/* the callee, in lend.S */
 	.cfi_adjust_cfa_offset 8
 	subq	$136, %rsp
@@ -265,22 +294,7 @@ green_stack_morestack_return:
 	movups	112(%rsp), %xmm7
 	addq	$136, %rsp
 	.cfi_adjust_cfa_offset -136
-	popq	%r10
-	.cfi_adjust_cfa_offset -8
-	popq	%r9
-	.cfi_adjust_cfa_offset -8
-	popq	%r8
-	.cfi_adjust_cfa_offset -8
-	popq	%rcx
-	.cfi_adjust_cfa_offset -8
-	popq	%rdx
-	.cfi_adjust_cfa_offset -8
-	popq	%rsi
-	.cfi_adjust_cfa_offset -8
-	popq	%rdi
-	.cfi_adjust_cfa_offset -8
-	popq	%rax
-	.cfi_adjust_cfa_offset -8
+	POP	r10, r9, r8, rcx, rdx, rsi, rdi, rax
 	ret
 	.cfi_endproc
 	.size	green_stack_morestack, . - green_stack_morestack
@@ -402,14 +416,7 @@ green_segment_leave:
 	.cfi_offset rbp, -16
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register rbp
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
+	PUSH_PLAIN	rax, rcx, rdx, rsi, rdi, r8, r9, r10
 	cld
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
@@ -427,15 +434,7 @@ green_segment_leave:
 	movq	(%rbp), %\fp
 	call	do_\name
 	leaq	-64(%rbp), %rsp
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
-	popq	%rbp
+	POP_PLAIN	r10, r9, r8, rdi, rsi, rdx, rcx, rax, rbp
 	.cfi_def_cfa rsp, 8
 	.cfi_restore rbp
 	ret
@@ -472,14 +471,7 @@ green_lend_hold:
 	.cfi_offset rbp, -16
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register rbp
-	pushq	%rax
-	pushq	%r10
-	pushq	%rdi
-	pushq	%rsi
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%r8
-	pushq	%r9
+	PUSH_PLAIN	rax, r10, rdi, rsi, rdx, rcx, r8, r9
 	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
 	movups	%xmm\i, -192 + 16 * \i(%rbp)
 	.endr
@@ -507,15 +499,7 @@ green_lend_hold:
 	movups	-192 + 16 * \i(%rbp), %xmm\i
 	.endr
 	leaq	-64(%rbp), %rsp
-	popq	%r9
-	popq	%r8
-	popq	%rcx
-	popq	%rdx
-	popq	%rsi
-	popq	%rdi
-	popq	%r10
-	popq	%rax
-	popq	%rbp
+	POP_PLAIN	r9, r8, rcx, rdx, rsi, rdi, r10, rax, rbp
 	.cfi_def_cfa rsp, 8
 	jmp	*%r10
 	.cfi_endproc
@@ -572,24 +556,7 @@ green_enter:
 	cmpq	T_LO(%r10), %rsp
 	jb	7f
 6:
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbp, 0
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbx, 0
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r12, 0
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r13, 0
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r14, 0
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r15, 0
+	SAVE	rbp, rbx, r12, r13, r14, r15
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
@@ -623,23 +590,11 @@ green_enter:
 	call	green_after
 	movq	W_CURRENT(%rbx), %r10
 	jmp	1b
-3:	pushq	%rax
-	pushq	%rdi
-	pushq	%rsi
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%r8
-	pushq	%r9
+3:	PUSH_PLAIN	rax, rdi, rsi, rdx, rcx, r8, r9
 	subq	$8, %rsp
 	call	green_lock
 	addq	$8, %rsp
-	popq	%r9
-	popq	%r8
-	popq	%rcx
-	popq	%rdx
-	popq	%rsi
-	popq	%rdi
-	popq	%rax
+	POP_PLAIN	r9, r8, rcx, rdx, rsi, rdi, rax
 	jmp	0b
 4:	call	green_unlock
 	movq	W_CURRENT(%rbx), %r10
@@ -652,37 +607,11 @@ green_enter:
 	.cfi_same_value r13
 	.cfi_same_value r14
 	.cfi_same_value r15
-7:	pushq	%rax
-	.cfi_adjust_cfa_offset 8
-	pushq	%rdi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rsi
-	.cfi_adjust_cfa_offset 8
-	pushq	%rdx
-	.cfi_adjust_cfa_offset 8
-	pushq	%rcx
-	.cfi_adjust_cfa_offset 8
-	pushq	%r8
-	.cfi_adjust_cfa_offset 8
-	pushq	%r9
-	.cfi_adjust_cfa_offset 8
+7:	PUSH	rax, rdi, rsi, rdx, rcx, r8, r9
 	leaq	56(%rsp), %rdi
 	call	green_is_green_at
 	movl	%eax, %r10d
-	popq	%r9
-	.cfi_adjust_cfa_offset -8
-	popq	%r8
-	.cfi_adjust_cfa_offset -8
-	popq	%rcx
-	.cfi_adjust_cfa_offset -8
-	popq	%rdx
-	.cfi_adjust_cfa_offset -8
-	popq	%rsi
-	.cfi_adjust_cfa_offset -8
-	popq	%rdi
-	.cfi_adjust_cfa_offset -8
-	popq	%rax
-	.cfi_adjust_cfa_offset -8
+	POP	r9, r8, rcx, rdx, rsi, rdi, rax
 	testb	%r10b, %r10b
 	jz	not_green
 	movq	green_worker@gottpoff(%rip), %r11
@@ -743,24 +672,7 @@ green_leave:
 	jne	4f
 1:	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
-	popq	%r15
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r15
-	popq	%r14
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r14
-	popq	%r13
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r13
-	popq	%r12
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore r12
-	popq	%rbx
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore rbx
-	popq	%rbp
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore rbp
+	RESTORE	r15, r14, r13, r12, rbx, rbp
 	ret
 	.cfi_def_cfa_offset SAVED_SIZE
 	CFI_SAVED
@@ -778,24 +690,7 @@ green_leave:
 	.p2align 4
 green_worker_enter:
 	.cfi_startproc
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbp, 0
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbx, 0
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r12, 0
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r13, 0
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r14, 0
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset r15, 0
+	SAVE	rbp, rbx, r12, r13, r14, r15
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
@@ -865,9 +760,7 @@ green_thread_base:
  * still adjusts its arguments; once they are in registers, it is taken.
  */
 	.macro	FRAME
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbp, 0
+	SAVE	rbp
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register rbp
 	.endm
@@ -1103,14 +996,7 @@ green_landed:
 	.cfi_offset rbp, -16
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register rbp
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
+	PUSH_PLAIN	rax, rcx, rdx, rsi, rdi, r8, r9, r10
 	andq	$-16, %rsp
 	leaq	8(%rbp), %rdi
 	call	green_grows_at
@@ -1122,15 +1008,7 @@ green_landed:
 	movq	T_LIMIT(%r11), %r11
 	movq	%r11, %fs:0x70
 3:	leaq	-64(%rbp), %rsp
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
-	popq	%rbp
+	POP_PLAIN	r10, r9, r8, rdi, rsi, rdx, rcx, rax, rbp
 	.cfi_def_cfa rsp, 8
 	.cfi_restore rbp
 	ret

@@ -534,7 +534,7 @@ const char *green_arena_why(void);
 /* Has @opt less than what workers and a thread take? That is then *@least. */
 bool green_arena_too_small(const struct green_options *opt, size_t *least);
 
-/* free.c */
+/* free_slots.c */
 /* A slot that is no packed one, as it is allocated. */
 struct green_free {
 	struct green_slot slot;

@@ -22,7 +22,7 @@
  *
  * Slots that were left last wait as the thread's spares: a call in a loop crosses the
  * same border again and again, and others further down. The rest is for all, and is
- * found again by its address (free.c).
+ * found again by its address (free_slots.c).
  */
 #include "internal.h"
 #include "backend.h"

@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
-
-static char said[4096];
 
 static void (*victim)(void *);
 
@@ -24,31 +22,20 @@ static int start(void *attr)
 	return green_join(green_go_opt(attr, victim, NULL));
 }
 
-/* What a child prints that runs fn, and what ends it. */
-static int child(void (*setup)(void), void (*fn)(void *))
+static int runs(void *setup)
 {
-	static const struct green_attr attr = { .name = "victim" };
-	int fd[2], status;
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
+	static struct green_attr attr = { .name = "victim" };
 
-	if (pipe(fd))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		if (setup)
-			setup();
-		victim = fn;
-		_exit(green_run(NULL, start, (void *)&attr));
-	}
-	close(fd[1]);
-	memset(said, 0, sizeof(said));
-	while ((got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
-		n += got;
-	close(fd[0]);
-	return waitpid(pid, &status, 0) == pid ? status : -1;
+	if (setup)
+		(*(void (**)(void))setup)();
+	return green_run(NULL, start, &attr);
+}
+
+/* fn in a thread, behind setup. */
+static int child_thread(void (*setup)(void), void (*fn)(void *))
+{
+	victim = fn;
+	return child(runs, setup ? &setup : NULL);
 }
 
 static int *volatile nowhere;
@@ -72,7 +59,7 @@ static void reads_null(void *arg)
 
 TEST(a_fault_in_a_leaf)
 {
-	int status = child(NULL, reads_null);
+	int status = child_thread(NULL, reads_null);
 
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	EXPECT_NE(NULL, strstr(said, "green: thread 2 (victim): Segmentation fault at (nil), "
@@ -91,7 +78,7 @@ static void divides(void *arg)
 
 TEST(a_division_by_zero)
 {
-	int status = child(NULL, divides);
+	int status = child_thread(NULL, divides);
 
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGFPE);
 	EXPECT_NE(NULL, strstr(said, "(victim): Floating point exception at "));
@@ -123,7 +110,7 @@ static void seal(void)
 
 TEST(an_old_stack)
 {
-	int status = child(seal, uses_old_stack);
+	int status = child_thread(seal, uses_old_stack);
 
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	EXPECT_NE(NULL, strstr(said, "a stack that is another's, or was left by a move\n"));
@@ -145,7 +132,7 @@ static void install(void)
 
 TEST(a_handler_of_the_program_comes_next)
 {
-	int status = child(install, reads_null);
+	int status = child_thread(install, reads_null);
 
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(7, WEXITSTATUS(status));
@@ -160,7 +147,7 @@ static void raises(void *arg)
 
 TEST(a_signal_that_was_sent_is_no_fault)
 {
-	int status = child(NULL, raises);
+	int status = child_thread(NULL, raises);
 
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	EXPECT_EQ(NULL, strstr(said, "green:"));

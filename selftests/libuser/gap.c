@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
 
@@ -30,7 +30,6 @@ struct overrun {
 	struct green_options opt;
 };
 
-static char said[4096];
 static int over;
 
 /* Stacks that are in use, on both sides of the victim's. */
@@ -64,27 +63,12 @@ static int among_neighbours(void *arg)
 	return overwritten ? 3 : 0;
 }
 
-static int child(struct overrun *o)
+static int overruns(void *arg)
 {
-	int fd[2], status;
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
+	struct overrun *o = arg;
 
-	if (pipe(fd))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		o->attr.name = "victim";
-		_exit(green_run(&o->opt, among_neighbours, o));
-	}
-	close(fd[1]);
-	memset(said, 0, sizeof(said));
-	while ((got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
-		n += got;
-	close(fd[0]);
-	return waitpid(pid, &status, 0) == pid ? status : -1;
+	o->attr.name = "victim";
+	return green_run(&o->opt, among_neighbours, o);
 }
 
 /* Mapped code: 32 KiB are made free, and no more. */
@@ -119,8 +103,8 @@ static void reports(struct __test_metadata *_metadata, void (*fn)(void *), size_
 		/* What fits is no overrun. */
 		if (kb << 10 <= room)
 			continue;
-		status = child(&o);
-		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) {
+		status = child(overruns, &o);
+		EXPECT_TRUE(is_abort(status)) {
 			TH_LOG("%u KB: status %x: %s", kb, status, said);
 		}
 		EXPECT_NE(NULL, strstr(said, "(victim): it overran its stack in foreign_low: ")) {
@@ -161,7 +145,7 @@ TEST(a_larger_gap_for_a_thread)
 	struct overrun o = { .fn = mapped_start, .bytes = 6 << 20,
 			     .attr = { .gap = 8 << 20 } };
 
-	EXPECT_TRUE(WIFSIGNALED(child(&o)));
+	EXPECT_TRUE(WIFSIGNALED(child(overruns, &o)));
 	EXPECT_NE(NULL, strstr(said, "it overran its stack in foreign_low: "));
 }
 
@@ -170,7 +154,7 @@ TEST(a_larger_gap_for_all)
 	struct overrun o = { .fn = foreign_low_start, .bytes = 3 << 20,
 			     .opt = { .gap = 4 << 20 } };
 
-	EXPECT_TRUE(WIFSIGNALED(child(&o)));
+	EXPECT_TRUE(WIFSIGNALED(child(overruns, &o)));
 	EXPECT_NE(NULL, strstr(said, "it overran its stack in foreign_low: "));
 }
 
@@ -181,7 +165,7 @@ TEST(the_largest_stack_is_small)
 			     .attr = { .stack_size = 32 << 10 },
 			     .opt = { .max_stack = 64 << 10 } };
 
-	EXPECT_TRUE(WIFSIGNALED(child(&o)));
+	EXPECT_TRUE(WIFSIGNALED(child(overruns, &o)));
 	EXPECT_NE(NULL, strstr(said, "it overran its stack in foreign_low: ")) {
 		TH_LOG("%s", said);
 	}

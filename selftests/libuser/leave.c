@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kselftest_harness.h"
 #include "leave.h"
 
@@ -81,42 +81,27 @@ static const struct green_options first_stacks[] = {
 		ASSERT_EQ(0, green_run(&first_stacks[size], between_neighbours, NULL)); \
 	}
 
-/* What a child says that runs fn in a thread, and what ends it. */
-static char said[4096];
-
-static int one(void *arg)
+static int runs_victim(void *arg)
 {
-	return green_join(green_go(victim, NULL));
+	return green_join(green_go(victim, arg));
 }
 
-static int child(void (*fn)(void *))
+static int in_a_thread(void *arg)
 {
-	int fd[2], status;
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
+	return green_run(NULL, runs_victim, arg);
+}
 
-	if (pipe(fd))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		victim = fn;
-		_exit(green_run(NULL, one, NULL));
-	}
-	close(fd[1]);
-	memset(said, 0, sizeof(said));
-	while ((got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
-		n += got;
-	close(fd[0]);
-	return waitpid(pid, &status, 0) == pid ? status : -1;
+static int child_thread(void (*fn)(void *))
+{
+	victim = fn;
+	return child(in_a_thread, NULL);
 }
 
 /* It aborts, and says so. */
 #define EXPECT_END(fn, line) do {					\
-	int status = child(fn);						\
+	int status = child_thread(fn);					\
 									\
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT); \
+	EXPECT_TRUE(is_abort(status)); \
 	EXPECT_NE(NULL, strstr(said, line));				\
 	if (!strstr(said, line))					\
 		printf("# status %x: %s\n", status, said);		\
@@ -658,7 +643,7 @@ static void jumps_out_of_run(void *arg)
 static int run_below_setjmp(void (*fn)(void *))
 {
 	victim = fn;
-	return setjmp(env) ? 77 : green_run(NULL, one, NULL);
+	return setjmp(env) ? 77 : green_run(NULL, runs_victim, NULL);
 }
 
 TEST(a_jump_to_another_stack)
@@ -671,7 +656,7 @@ TEST(a_jump_to_another_stack)
 		_exit(run_below_setjmp(jumps_out_of_run));
 	}
 	wait(&status);
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	EXPECT_TRUE(is_abort(status));
 }
 
 /* ---- signal handlers ------------------------------------------------------------------------ */
@@ -878,7 +863,7 @@ TEST(idle_threads_that_are_elsewhere)
 
 	costack = mmap(NULL, 2 * COSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		       -1, 0);
-	EXPECT_EQ(0, child(idle_threads));
+	EXPECT_EQ(0, child_thread(idle_threads));
 	line = strstr(said, "waits on a stack that is not its own");
 	EXPECT_NE(NULL, line);
 	EXPECT_TRUE(line && !strstr(line + 1, "waits on a stack"));

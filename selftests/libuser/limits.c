@@ -14,36 +14,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
-
-static char said[4096];
-
-/* What a child prints that runs fn, and what ends it. */
-static int child(int (*fn)(void *), void *arg)
-{
-	int fd[2], status;
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
-
-	if (pipe(fd))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		_exit(fn(arg));
-	}
-	close(fd[1]);
-	memset(said, 0, sizeof(said));
-	while ((got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
-		n += got;
-	close(fd[0]);
-	return waitpid(pid, &status, 0) == pid ? status : -1;
-}
 
 static long status_kb(const char *name)
 {

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -453,37 +453,26 @@ static int start_small(void *arg)
 	return green_join(green_go_opt(&small, jump_over, arg));
 }
 
-/* What a child that is to die prints last, and that SIGABRT ends it. */
-static bool dies_with(const char *line, const struct green_options *opt, int (*fn)(void *),
-		      void *arg)
-{
-	char said[256] = "";
-	int fd[2], status;
-	pid_t pid;
+struct run {
+	const struct green_options *opt;
+	int (*fn)(void *);
+	void *arg;
+};
 
-	if (pipe(fd))
-		return false;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		green_run(opt, fn, arg);
-		_exit(0);
-	}
-	close(fd[1]);
-	if (read(fd[0], said, sizeof(said) - 1) < 0 || waitpid(pid, &status, 0) != pid)
-		return false;
-	close(fd[0]);
-	if (strcmp(said, line))
-		fprintf(stderr, "# %s", said);
-	return !strcmp(said, line) && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+static int runs(void *arg)
+{
+	struct run *r = arg;
+
+	return green_run(r->opt, r->fn, r->arg);
 }
 
 TEST(a_stack_that_is_full_ends_the_process_with_one_line)
 {
 	struct go g = { overflow, malloc(sizeof(long)) };
 
-	EXPECT_TRUE(dies_with("green: thread 2 (unnamed): its stack of 16773120 bytes is "
-			      "full: it has reached max_stack\n", NULL, go_and_join, &g));
+	EXPECT_TRUE(is_abort(child(runs, &(struct run){ NULL, go_and_join, &g })));
+	EXPECT_STREQ("green: thread 2 (unnamed): its stack of 16773120 bytes is full: it has "
+		     "reached max_stack\n", said);
 }
 
 TEST(a_large_frame_does_not_jump_over_the_seal)
@@ -492,8 +481,9 @@ TEST(a_large_frame_does_not_jump_over_the_seal)
 		.stack_size = 16 << 10, .max_stack = 40 << 10,
 	};
 
-	EXPECT_TRUE(dies_with("green: thread 2 (small): its stack of 12288 bytes is full: "
-			      "it has reached max_stack\n", &tight, start_small, NULL));
+	EXPECT_TRUE(is_abort(child(runs, &(struct run){ &tight, start_small, NULL })));
+	EXPECT_STREQ("green: thread 2 (small): its stack of 12288 bytes is full: it has reached "
+		     "max_stack\n", said);
 }
 
 /* ---- structs by value ----------------------------------------------------- */

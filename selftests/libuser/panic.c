@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -599,34 +599,26 @@ static void tries_exit(void *arg)
 	green_try(exit_hides_try, NULL);
 }
 
+struct words {
+	void (*fn)(void *);
+	void *arg;
+};
+
+static int panics_at_last(void *arg)
+{
+	struct words *w = arg;
+
+	if (w->fn)
+		run(w->fn, w->arg);
+	else
+		green_panic("%d", 5);
+	return 0;
+}
+
 /* What a process writes to stderr before it aborts; NULL: it did not. */
 static const char *last_words(void (*fn)(void *), void *arg)
 {
-	static char line[2048];
-	ssize_t n, len = 0;
-	int fd[2], status;
-	pid_t pid;
-
-	if (pipe(fd))
-		return NULL;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		if (fn)
-			run(fn, arg);
-		else
-			green_panic("%d", 5);
-		_exit(0);
-	}
-	close(fd[1]);
-	while ((n = read(fd[0], line + len, sizeof(line) - 1 - len)) > 0)
-		len += n;
-	line[len] = '\0';
-	close(fd[0]);
-	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) ||
-	    WTERMSIG(status) != SIGABRT)
-		return NULL;
-	return line;
+	return is_abort(child(panics_at_last, &(struct words){ fn, arg })) ? said : NULL;
 }
 
 TEST(a_panic_that_nobody_catches_ends_the_process)

@@ -11,38 +11,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
-
-static char said[4096];
-
-/* What a child prints that runs fn, and what ends it. */
-static int child(int (*fn)(void))
-{
-	int fd[2], status;
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
-
-	if (pipe(fd))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		_exit(fn());
-	}
-	close(fd[1]);
-	memset(said, 0, sizeof(said));
-	while ((got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
-		n += got;
-	close(fd[0]);
-	return waitpid(pid, &status, 0) == pid ? status : -1;
-}
 
 static volatile uintptr_t handled_at;
 static volatile int handled;
@@ -139,7 +114,7 @@ static int raises(void *arg)
 	return 0;
 }
 
-static int handler_without_end(void)
+static int handler_without_end(void *arg)
 {
 	signal(SIGUSR1, descends_in_handler);
 	return green_run(NULL, raises, NULL);
@@ -150,7 +125,7 @@ static void far_frame(int sig)
 	foreign_low(600 << 10);
 }
 
-static int handler_with_large_frame(void)
+static int handler_with_large_frame(void *arg)
 {
 	signal(SIGUSR1, far_frame);
 	return green_run(NULL, raises, NULL);
@@ -158,13 +133,13 @@ static int handler_with_large_frame(void)
 
 TEST(a_handler_that_takes_too_much)
 {
-	int status = child(handler_without_end);
+	int status = child(handler_without_end, NULL);
 
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_NE(NULL, strstr(said, "(main): a signal handler overran its stack in ")) {
 		TH_LOG("%x %s", status, said);
 	}
-	status = child(handler_with_large_frame);
+	status = child(handler_with_large_frame, NULL);
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_NE(NULL, strstr(said, "a signal handler overran its stack in foreign_low: ")) {
 		TH_LOG("%x %s", status, said);
@@ -348,7 +323,7 @@ static int faults_and_overruns(void *arg)
 	return 9;
 }
 
-static int overrun_with_handler(void)
+static int overrun_with_handler(void *arg)
 {
 	return green_run(NULL, faults_and_overruns, "");
 }
@@ -373,7 +348,7 @@ TEST(a_fault_handler_of_the_program)
 	EXPECT_EQ((uintptr_t)opens_page, (uintptr_t)sa.sa_sigaction);
 	signal(SIGSEGV, SIG_DFL);
 	/* It does not hide what is ours. */
-	EXPECT_TRUE(WIFSIGNALED(child(overrun_with_handler)));
+	EXPECT_TRUE(WIFSIGNALED(child(overrun_with_handler, NULL)));
 	EXPECT_NE(NULL, strstr(said, "it overran its stack in foreign_low: "));
 }
 
