@@ -212,7 +212,7 @@ static void be_alone(void)
 
 	if (w != green_worker) {
 		*w = *green_worker;
-		green_worker = w;
+		green_be_worker(w);
 		green_rt.forked_elsewhere = true;
 	}
 	green_worker_init(w, 0);
@@ -270,7 +270,7 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 	ret = run(opt, main_fn, arg);
 	memcpy(STATE, state, STATE_BYTES);
 	free(state);
-	green_worker = w;
+	green_be_worker(w);
 	__asm__ volatile("movq %0, %%fs:0x70" : : "r"(limit));
 	/* A child of that run's came back here. */
 	if (getpid() != pid)

@@ -450,6 +450,8 @@ int green_workers_init(unsigned int nr);
 /* With empty queues. */
 void green_worker_init(struct green_worker *w, unsigned int nr);
 int green_workers_run(void);
+/* The calling OS thread is @w from now on, or none. */
+void green_be_worker(struct green_worker *w);
 void green_workers_exit(void);
 void green_ready(struct green *t);
 struct green *green_next_thread(struct green_worker *w);

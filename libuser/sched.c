@@ -519,7 +519,7 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 	if (ret)
 		return ret;
 	w = &green_rt.worker[0];
-	green_worker = w;
+	green_be_worker(w);
 	green_signal_stack(w);
 	/* What it returns comes to green_do_thread_exit(); the others' is noise. */
 	green_rt.main = thread_new(w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
@@ -533,7 +533,7 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 			   (unsigned long long)green_rt.stats.live);
 	green_uring_drain();
 	green_signal_stack_exit(w);
-	green_worker = NULL;
+	green_be_worker(NULL);
 	runtime_exit();
 	return ret;
 }

@@ -338,17 +338,43 @@ void green_rest(struct green_worker *w)
 
 /* ---- their lives -------------------------------------------------------- */
 
+/* What it is for an OS thread to be a worker; its end before that is the process's. */
+static pthread_key_t life;
+
+static void ended(void *worker)
+{
+	struct green_worker *w = worker;
+
+	green_die(w->running, "its OS thread has ended, by pthread_exit() or pthread_cancel(): "
+		  "a green thread ends by green_exit()");
+}
+
+static int make_key(void)
+{
+	static bool made;
+	int err = made ? 0 : pthread_key_create(&life, ended);
+
+	made |= !err;
+	return -err;
+}
+
+void green_be_worker(struct green_worker *w)
+{
+	green_worker = w;
+	pthread_setspecific(life, w);
+}
+
 static void *work(void *arg)
 {
 	struct green_worker *w = arg;
 
-	green_worker = w;
+	green_be_worker(w);
 	green_signal_stack(w);
 	green_lock();
 	green_worker_enter(w);
 	green_fork_end();
 	green_signal_stack_exit(w);
-	green_worker = NULL;
+	green_be_worker(NULL);
 	return NULL;
 }
 
@@ -365,7 +391,10 @@ void green_worker_init(struct green_worker *w, unsigned int nr)
 int green_workers_init(unsigned int nr)
 {
 	unsigned int i;
+	int err = make_key();
 
+	if (err)
+		return err;
 	green_rt.worker = calloc(nr, sizeof(*green_rt.worker));
 	if (!green_rt.worker)
 		return -ENOMEM;

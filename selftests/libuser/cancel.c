@@ -12,24 +12,15 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "notes.h"
 
 #define NOINLINE __attribute__((noinline))
 
 #define HOUR 3600000000000ull
 
-static char notes[64];
-static size_t nr_notes;
-
-static void note(int c)
-{
-	if (nr_notes < sizeof(notes) - 1)
-		notes[nr_notes++] = c;
-}
-
 static int run(int (*fn)(void *), void *arg)
 {
-	memset(notes, 0, sizeof(notes));
-	nr_notes = 0;
+	clear_notes();
 	return green_run(NULL, fn, arg);
 }
 

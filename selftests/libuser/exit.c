@@ -6,68 +6,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <green.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kselftest_harness.h"
+#include "moved.h"
+#include "notes.h"
 
 #define NOINLINE __attribute__((noinline))
 
 /* The whole array has to be in memory. */
 #define KEEP(array) __asm__ volatile("" : "+m"(array))
 
-static char notes[256];
-static size_t nr_notes;
-
-static void note(int c)
-{
-	if (nr_notes < sizeof(notes) - 1)
-		notes[nr_notes++] = c;
-}
-
-static int refused;
-
-static void NOINLINE move_me(void)
-{
-	struct green_nomove why = { 0 };
-
-	if (green_stack_move(green_self(), 0, &why) == -EBUSY) {
-		refused++;
-		fprintf(stderr, "# refused: %s %s\n", green_nomove_name(why.reason),
-			why.function);
-	}
-}
-
-struct go {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static int go_and_join(void *arg)
-{
-	struct go *g = arg;
-
-	return green_join(green_go(g->fn, g->arg));
-}
-
 static int run(void (*fn)(void *), void *arg)
 {
-	struct go g = { fn, arg };
-
-	memset(notes, 0, sizeof(notes));
-	nr_notes = 0;
-	refused = 0;
-	return green_run(NULL, go_and_join, &g);
+	clear_notes();
+	return run_thread(fn, arg);
 }
 
 /* ---- the end of a scope ----------------------------------------------- */
 
 static void note_and_move(int c)
 {
-	move_me();
+	move_me(0);
 	green_yield();
 	note(c);
 }
@@ -108,7 +74,7 @@ static void NOINLINE six_arguments(int *result, uintptr_t number)
 	{
 		GREEN_SCOPE;
 		green_defer(six, &a, -2L, &c, number, e, (unsigned char)6);
-		move_me();
+		move_me(0);
 	}
 	*result = a && c == 5;
 }
@@ -251,7 +217,7 @@ static void NOINLINE check_big(int *p, int n)
 
 	memset(room, 1, sizeof(room));
 	KEEP(room);
-	move_me();
+	move_me(0);
 	for (i = 0; i < BIG; i++)
 		if (p[i] != n)
 			return;
@@ -363,7 +329,7 @@ static void moves_after_foreign(void *arg)
 		GREEN_SCOPE;
 		green_defer(free, arg);
 	}
-	move_me();
+	move_me(0);
 }
 
 TEST(a_foreign_defer_that_has_run_does_not_stop_moves)
@@ -425,5 +391,80 @@ TEST(the_keyword_mixes_with_scopes)
 	EXPECT_EQ(0, refused);
 }
 #endif
+
+/* ---- the end of an OS thread ------------------------------------------------ */
+
+static void ends_os_thread(void *arg)
+{
+	pthread_exit(arg);
+}
+
+static void is_cancelled(void *arg)
+{
+	pthread_cancel(pthread_self());
+	pthread_testcancel();
+}
+
+struct end {
+	void (*fn)(void *);
+	struct green_options opt;
+	bool first;			/* in the first thread */
+};
+
+static int ends(void *arg)
+{
+	struct end *e = arg;
+
+	if (!e->first)
+		return green_join(green_go(e->fn, NULL));
+	e->fn(NULL);
+	return 0;
+}
+
+static int in_a_run(void *arg)
+{
+	return green_run(&((struct end *)arg)->opt, ends, arg);
+}
+
+TEST(pthread_exit_is_not_for_green_threads)
+{
+	static void (*const fn[])(void *) = { ends_os_thread, is_cancelled };
+
+	for (int i = 0; i < 8; i++) {
+		struct end e = { fn[i & 1], { .workers = 1 + (i >> 1 & 1) }, i >> 2 };
+		int status;
+
+		alarm(20);
+		status = child(in_a_run, &e);
+		EXPECT_TRUE(is_abort(status));
+		EXPECT_NE(NULL, strstr(said, "its OS thread has ended, by pthread_exit()")) {
+			TH_LOG("%d: status %x: %s", i, status, said);
+		}
+	}
+}
+
+/* Behind green_run() it is what it was. */
+static void *runs_and_exits(void *arg)
+{
+	struct go g = { arg, NULL };
+
+	if (green_run(NULL, go_and_join, &g))
+		return NULL;
+	pthread_exit(&refused);
+}
+
+static void nothing(void *arg)
+{
+}
+
+TEST(afterwards_it_ends_the_os_thread)
+{
+	pthread_t thread;
+	void *ret = NULL;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, runs_and_exits, nothing));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ((void *)&refused, ret);
+}
 
 TEST_HARNESS_MAIN

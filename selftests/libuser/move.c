@@ -14,48 +14,12 @@
 
 #include "child.h"
 #include "kselftest_harness.h"
+#include "moved.h"
 
 #define NOINLINE __attribute__((noinline))
 
 /* The whole array has to be in memory. */
 #define KEEP(array) __asm__ volatile("" : "+m"(array))
-
-/* Moves the caller's stack; how often that worked. */
-static unsigned long moved, refused;
-
-static void NOINLINE move_me(size_t size)
-{
-	struct green_nomove why = { 0 };
-
-	if (!green_stack_move(green_self(), size, &why)) {
-		moved++;
-		return;
-	}
-	refused++;
-	fprintf(stderr, "# refused: %s %s\n", green_nomove_name(why.reason), why.function);
-}
-
-static int run(void (*fn)(void *), void *arg);
-
-struct go {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static int go_and_join(void *arg)
-{
-	struct go *g = arg;
-
-	return green_join(green_go(g->fn, g->arg));
-}
-
-static int run(void (*fn)(void *), void *arg)
-{
-	struct go g = { fn, arg };
-
-	moved = refused = 0;
-	return green_run(NULL, go_and_join, &g);
-}
 
 /* ---- the seed's case -------------------------------------------------- */
 
@@ -91,7 +55,7 @@ TEST(a_defers_argument_points_at_the_local_after_growth)
 {
 	int result = 0;
 
-	EXPECT_EQ(0, run(defer_pointers_thread, &result));
+	EXPECT_EQ(0, run_thread(defer_pointers_thread, &result));
 	EXPECT_EQ(1, result);
 	EXPECT_EQ(1, moved);
 	EXPECT_EQ(0, refused);
@@ -126,7 +90,7 @@ TEST(pointers_to_locals_up_and_down_a_recursion)
 {
 	long total = 0;
 
-	EXPECT_EQ(0, run(recursion, &total));
+	EXPECT_EQ(0, run_thread(recursion, &total));
 	EXPECT_EQ(5 * 5050, total);
 	EXPECT_EQ(5 * (26 + 25), moved);
 	EXPECT_EQ(0, refused);
@@ -167,7 +131,7 @@ TEST(a_list_through_all_frames)
 {
 	long sum = 0;
 
-	EXPECT_EQ(0, run(list, &sum));
+	EXPECT_EQ(0, run_thread(list, &sum));
 	EXPECT_EQ(200 * 201 / 2, sum);
 	EXPECT_EQ(0, refused);
 }
@@ -202,7 +166,7 @@ TEST(structs_that_point_at_themselves)
 {
 	int good = 0;
 
-	EXPECT_EQ(0, run(self_pointers, &good));
+	EXPECT_EQ(0, run_thread(self_pointers, &good));
 	EXPECT_EQ(100, good);
 	EXPECT_EQ(100, moved);
 }
@@ -229,7 +193,7 @@ TEST(pointers_that_walk_an_array)
 {
 	long sum = 0;
 
-	EXPECT_EQ(0, run(walking_pointers, &sum));
+	EXPECT_EQ(0, run_thread(walking_pointers, &sum));
 	EXPECT_EQ(2 * 2016, sum);
 	EXPECT_EQ(128, moved);
 }
@@ -252,7 +216,7 @@ TEST(over_aligned_locals_stay_aligned)
 {
 	int good = 0;
 
-	EXPECT_EQ(0, run(over_aligned, &good));
+	EXPECT_EQ(0, run_thread(over_aligned, &good));
 	EXPECT_EQ(20, good);
 }
 
@@ -284,7 +248,7 @@ TEST(a_deep_recursion_grows_its_stack)
 {
 	long r[3] = { 0 };
 
-	EXPECT_EQ(0, run(deep_thread, r));
+	EXPECT_EQ(0, run_thread(deep_thread, r));
 	EXPECT_EQ(20000, r[0]);
 	EXPECT_LT(1 << 20, r[1]);
 	EXPECT_LE(4, r[2]);
@@ -357,7 +321,7 @@ static void touch_old(void *arg)
 TEST_SIGNAL(the_old_stack_is_gone, SIGSEGV)
 {
 	setenv("GREEN_DEBUG", "seal", 1);
-	run(touch_old, NULL);
+	run_thread(touch_old, NULL);
 }
 
 static void NOINLINE with_hole(void *arg)
@@ -378,7 +342,7 @@ TEST(untouched_pages_in_the_middle)
 {
 	long r[1] = { 0 };
 
-	EXPECT_EQ(0, run(with_hole, r));
+	EXPECT_EQ(0, run_thread(with_hole, r));
 	EXPECT_EQ(1, r[0]);
 	EXPECT_LE(1, moved);
 }
@@ -403,7 +367,7 @@ TEST(a_size_that_cannot_be)
 {
 	int r[4] = { 0 };
 
-	EXPECT_EQ(0, run(bad_sizes, r));
+	EXPECT_EQ(0, run_thread(bad_sizes, r));
 	EXPECT_EQ(-ENOSPC, r[0]);
 	EXPECT_EQ(-ENOSPC, r[1]);
 	EXPECT_EQ(GREEN_NOMOVE_IO, r[2]);

@@ -15,6 +15,8 @@
 
 #include "child.h"
 #include "kselftest_harness.h"
+#include "moved.h"
+#include "notes.h"
 
 #define NOINLINE __attribute__((noinline))
 
@@ -23,55 +25,17 @@
 
 #define HOUR 3600000000000ull
 
-static char notes[256];
-static size_t nr_notes;
-
-static void note(int c)
-{
-	if (nr_notes < sizeof(notes) - 1)
-		notes[nr_notes++] = c;
-}
-
-static int refused;
-
-static void NOINLINE move_me(void)
-{
-	struct green_nomove why = { 0 };
-
-	if (green_stack_move(green_self(), 0, &why) == -EBUSY) {
-		refused++;
-		fprintf(stderr, "# refused: %s %s\n", green_nomove_name(why.reason),
-			why.function);
-	}
-}
-
 static void note_and_move(int c)
 {
-	move_me();
+	move_me(0);
 	green_yield();
 	note(c);
 }
 
-struct go {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static int go_and_join(void *arg)
-{
-	struct go *g = arg;
-
-	return green_join(green_go(g->fn, g->arg));
-}
-
 static int run(void (*fn)(void *), void *arg)
 {
-	struct go g = { fn, arg };
-
-	memset(notes, 0, sizeof(notes));
-	nr_notes = 0;
-	refused = 0;
-	return green_run(NULL, go_and_join, &g);
+	clear_notes();
+	return run_thread(fn, arg);
 }
 
 /* Does green_try(fn, arg) say this? */
@@ -203,7 +167,7 @@ static void NOINLINE far_below(struct link *up)
 	struct link *p;
 
 	if (here.n % 1000 == 0)
-		move_me();
+		move_me(0);
 	if (here.n)
 		far_below(&here);
 	for (p = &here; p; p = p->up)
@@ -222,7 +186,7 @@ static void far_and_again(void *arg)
 	for (far_depth = 4000; far_depth < 4005; far_depth++) {
 		*(int *)arg += says("far", far, NULL) &&
 			       far_sum == far_depth * (far_depth + 1) / 2;
-		move_me();
+		move_me(0);
 	}
 }
 
@@ -242,7 +206,7 @@ static void scramble(void *arg)
 			 "movq %%rbx, %%r14; movq %%rbx, %%r15"
 			 : : : "rbx", "r12", "r13", "r14", "r15");
 	fesetround(FE_UPWARD);
-	move_me();
+	move_me(0);
 	green_panic("done");
 }
 
@@ -431,7 +395,7 @@ static void NOINLINE use_stack(int *p, int n)
 	if (n)
 		use_stack(p, n - 1);
 	else
-		move_me();
+		move_me(0);
 	used += *p * room[0];
 }
 

@@ -138,11 +138,15 @@ static void large_once(void *arg)
 	is_idle(p);
 }
 
-static int looks_at_it(void *arg)
+struct idler {
+	void (*fn)(void *);
+};
+
+static int looks_at(void *arg)
 {
 	struct green_stack_info info = { 0 };
 
-	idle.t = green_go(large_once, NULL);
+	idle.t = green_go(((struct idler *)arg)->fn, NULL);
 	look_around();
 	green_stack_info(idle.t, &info);
 	idle.small = info.hi - info.lo;
@@ -155,7 +159,7 @@ TEST(an_idle_stack_shrinks)
 {
 	memset(&idle, 0, sizeof(idle));
 	ASSERT_EQ(0, pipe(idle.wait));
-	EXPECT_EQ(0, green_run(NULL, looks_at_it, NULL));
+	EXPECT_EQ(0, green_run(NULL, looks_at, &(struct idler){ large_once }));
 	EXPECT_LT(500 << 10, idle.large);
 	EXPECT_GE(64 << 10, idle.small);
 	EXPECT_EQ(77, idle.sum);
@@ -179,24 +183,11 @@ static void large_and_pinned(void *arg)
 	pinned_and_idle();
 }
 
-static int looks_at_that(void *arg)
-{
-	struct green_stack_info info = { 0 };
-
-	idle.t = green_go(large_and_pinned, NULL);
-	look_around();
-	green_stack_info(idle.t, &info);
-	idle.small = info.hi - info.lo;
-	wake_all();
-	green_join(idle.t);
-	return green_stats(&idle.stats);
-}
-
 TEST(a_pinned_idle_stack_does_not)
 {
 	memset(&idle, 0, sizeof(idle));
 	ASSERT_EQ(0, pipe(idle.wait));
-	EXPECT_EQ(0, green_run(NULL, looks_at_that, NULL));
+	EXPECT_EQ(0, green_run(NULL, looks_at, &(struct idler){ large_and_pinned }));
 	EXPECT_EQ(idle.large, idle.small);
 	EXPECT_EQ(0, idle.stats.shrunk);
 	EXPECT_EQ(0, idle.stats.refused[GREEN_NOMOVE_PINNED]);
