@@ -83,8 +83,13 @@ struct green_options {
  *
  * Returns what @main_fn returns, 0 if it ends by green_exit(), -ECANCELED if it
  * is cancelled; -EDEADLK when every thread waits for another; -EBUSY
- * inside green_run(); -EINVAL for options that cannot be; -ENOMEM; or the -errno
- * of io_uring_setup(2).
+ * inside green_run(); -EINVAL for options that cannot be; -ENOMEM; -ELIBBAD if a
+ * function is not whose its name says (mapped code relies on the C library's, and on
+ * libgreen's), or the linker has dropped the maps; -EOPNOTSUPP if this C library's
+ * jmp_buf is unknown; or the -errno of io_uring_setup(2) or pthread_create(3).
+ *
+ * An OS thread that runs green threads must not end: pthread_exit() in a green thread, or
+ * pthread_cancel() of it, ends the process with one line.
  *
  * Handlers of signals run on a stack of their own meanwhile, of 256 KiB or what the
  * program has set by sigaltstack(2), if that is more. SA_ONSTACK is added to each, and
@@ -289,6 +294,12 @@ static inline void green_scope_leave(struct green_scope *s)
 /**
  * GREEN_SCOPE - what is deferred from here on runs, newest first, when the
  * enclosing block is left, be it by green_exit(), green_cancel() or a panic
+ *
+ * By longjmp() or its like, or a C++ exception, too: before the frames go, newest
+ * first, among the destructors where it belongs. A jump from a signal handler over
+ * deferred calls ends the process, with a line, as does a way out that libgreen does
+ * not see (setcontext(3), an exception where libgcc is linked in statically), as soon as
+ * it is noticed: at the next deferred call or panic, or at the thread's end.
  */
 #define GREEN_SCOPE							\
 	struct green_scope green_scope_here				\

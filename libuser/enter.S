@@ -912,11 +912,16 @@ green_leave_frames:
 	SAFEPOINT green_leave_frames, .Lleave_frames_call, 0
 	MAP_END	green_leave_frames
 
-/* uintptr_t green_jmp_target(const void *env): as glibc hides it. */
+/* As glibc hides what is in a jmp_buf. */
+	.macro	DEMANGLE reg
+	rorq	$17, \reg
+	xorq	%fs:0x30, \reg
+	.endm
+
+/* uintptr_t green_jmp_target(const void *env) */
 	.macro	JMP_TARGET env
 	movq	48(\env), \env
-	rorq	$17, \env
-	xorq	%fs:0x30, \env
+	DEMANGLE \env
 	.endm
 
 	.globl	green_jmp_target
@@ -929,6 +934,34 @@ green_jmp_target:
 	ret
 	.cfi_endproc
 	.size	green_jmp_target, . - green_jmp_target
+
+/*
+ * void green_jump(const void *env, int val): what longjmp() does in the end. Nobody
+ * returns from there.
+ */
+	.globl	green_jump
+	.hidden	green_jump
+	.type	green_jump, @function
+green_jump:
+	.cfi_startproc
+	movl	%esi, %eax
+	movq	8(%rdi), %rcx
+	movq	48(%rdi), %r8
+	movq	56(%rdi), %rdx
+	DEMANGLE %rcx
+	DEMANGLE %r8
+	DEMANGLE %rdx
+	.cfi_undefined rip
+	movq	(%rdi), %rbx
+	movq	16(%rdi), %r12
+	movq	24(%rdi), %r13
+	movq	32(%rdi), %r14
+	movq	40(%rdi), %r15
+	movq	%rcx, %rbp
+	movq	%r8, %rsp
+	jmp	*%rdx
+	.cfi_endproc
+	.size	green_jump, . - green_jump
 
 /*
  * void longjmp(jmp_buf env, int val) and its like, in the place of the C library's,

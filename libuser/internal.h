@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * What the files of libgreen share. One worker in this version: everything
- * below is used by the OS thread that called green_run(), so nothing is locked.
+ * What the files of libgreen share. Workers are OS threads, and struct green_runtime
+ * says what is locked between them.
  *
  * The runtime runs on the worker's own stack. A public call enters through
  * enter.S, which leaves nothing on the green stack but the block described at
@@ -505,6 +505,7 @@ long green_worker_enter(struct green_worker *w);
 void green_leave_frames(uintptr_t target);
 /* The stack pointer in a jmp_buf. */
 uintptr_t green_jmp_target(const void *env);
+_Noreturn void green_jump(const void *env, int val);
 extern const char green_thread_entry[], green_thread_base[], green_switch_resume[];
 extern const char green_stack_morestack_return[], green_segment_leave[];
 extern const char green_segment_leave_far[], green_try_call[];

@@ -163,6 +163,14 @@ bool green_grows_at(uintptr_t sp)
 /* The C library's functions, by their numbers in enter.S. */
 void *green_next_longjmp[4];
 
+/* A static program has no other longjmp() than libgreen's. */
+static _Noreturn void jump(jmp_buf env, int val)
+{
+	if (env->__mask_was_saved)
+		sigprocmask(SIG_SETMASK, &env->__saved_mask, NULL);
+	green_jump(env, val ?: 1);
+}
+
 void *green_find_longjmp(unsigned int i);
 void *green_find_longjmp(unsigned int i)
 {
@@ -170,9 +178,7 @@ void *green_find_longjmp(unsigned int i)
 		"longjmp", "_longjmp", "siglongjmp", "__longjmp_chk",
 	};
 
-	green_next_longjmp[i] = dlsym(RTLD_NEXT, name[i]);
-	if (!green_next_longjmp[i])
-		green_die(NULL, "no %s() but libgreen's: is it a static program?", name[i]);
+	green_next_longjmp[i] = dlsym(RTLD_NEXT, name[i]) ?: (void *)jump;
 	return green_next_longjmp[i];
 }
 
@@ -180,7 +186,8 @@ void *green_find_longjmp(unsigned int i)
 static void __attribute__((constructor)) find_all(void)
 {
 	for (unsigned int i = 0; i < 4; i++)
-		green_next_longjmp[i] = dlsym(RTLD_NEXT, i < 3 ? "siglongjmp" : "__longjmp_chk");
+		green_next_longjmp[i] = dlsym(RTLD_NEXT, i < 3 ? "siglongjmp" : "__longjmp_chk") ?:
+					(void *)jump;
 }
 
 /*

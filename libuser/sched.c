@@ -303,6 +303,10 @@ void green_do_thread_exit(int ret)
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
 
+	/* All scopes have been left, and those of green_exit() have been emptied. */
+	if (t->defers)
+		green_die(t, "it has ended, and a GREEN_SCOPE with deferred calls was left in a "
+			  "way that libgreen does not see");
 	green_set_current(w, NULL);
 	t->state = STATE_DONE;
 	green_rt.stats.live--;

@@ -392,6 +392,47 @@ TEST(the_keyword_mixes_with_scopes)
 }
 #endif
 
+/* ---- an address that is deferred as an integer -------------------------------- */
+
+static void adds(unsigned long to, int n)
+{
+	*(int *)to += n;
+}
+
+static void NOINLINE defers_an_integer(int *sum)
+{
+	int x = 1;
+
+	{
+		GREEN_SCOPE;
+
+		green_defer(adds, (unsigned long)&x, 5);
+		move_me(0);		/* nobody knows the integer for what it is */
+	}
+	*sum = x;
+	move_me(0);
+}
+
+static void holds_it_meanwhile(void *arg)
+{
+	int *sum = arg;
+
+	defers_an_integer(sum);
+	*sum += refused == 2 ? 10 : 0;
+	move_me(0);			/* the frame has been left */
+}
+
+TEST(an_address_that_is_deferred_as_an_integer_is_held)
+{
+	int *sum = calloc(1, sizeof(*sum));
+
+	EXPECT_EQ(0, run(holds_it_meanwhile, sum));
+	EXPECT_EQ(16, *sum);
+	EXPECT_EQ(2, refused);
+	EXPECT_EQ(1, moved);
+	free(sum);
+}
+
 /* ---- the end of an OS thread ------------------------------------------------ */
 
 static void ends_os_thread(void *arg)

@@ -19,6 +19,7 @@
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Operator.h"
+#include "llvm/IR/ValueHandle.h"
 #include <numeric>
 
 using namespace llvm;
@@ -590,6 +591,32 @@ static Findings sharedLocals(const DenseSet<const Function *> &Shared) {
   return Known;
 }
 
+// What is erased is forgotten, for a new instruction may come to lie in its place.
+class Escape::Watch final : public CallbackVH {
+public:
+  Watch(Value *V, Escape &Esc) : CallbackVH(V), Esc(Esc), F(cast<Instruction>(V)->getFunction()) {}
+
+private:
+  void deleted() override {
+    Esc.forget(getValPtr(), F);
+    CallbackVH::deleted();
+  }
+
+  Escape &Esc;
+  const Function *F;
+};
+
+void Escape::watch(const Value *V) {
+  if (isa<Instruction>(V))
+    Watched.emplace_back(const_cast<Value *>(V), *this);
+}
+
+void Escape::forget(const Value *V, const Function *F) {
+  I->ValueNode.erase(V);
+  I->ConvertedNode.erase(static_cast<const Instruction *>(V));
+  Ints.find(F)->second->forget(V);
+}
+
 Escape::Escape(Module &M, const DenseSet<const Function *> &Shared) {
   for (const Function &F : M)
     if (!F.isDeclaration())
@@ -599,6 +626,12 @@ Escape::Escape(Module &M, const DenseSet<const Function *> &Shared) {
     I = std::make_unique<Impl>(M, Known, Ints);
     I->run();
   } while (I->addFindings(Known));
+  for (const auto &[V, Node] : I->ValueNode)
+    watch(V);
+  for (const auto &[V, Node] : I->ConvertedNode)
+    watch(V);
+  for (const auto &[F, Integers] : Ints)
+    Integers->each([&](const Value *V) { watch(V); });
 }
 Escape::~Escape() = default;
 

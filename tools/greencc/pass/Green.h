@@ -20,6 +20,7 @@
 #include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -88,6 +89,14 @@ public:
   bool carries(const llvm::Value &V) const { return Carriers.contains(&V); }
   // Does an address become an integer in I that is not?
   bool converted(const llvm::Instruction &I) const { return Converted.contains(&I); }
+  // It is about to go.
+  void forget(const llvm::Value *V) { Carriers.erase(V), Converted.erase(V); }
+  template <class Fn> void each(Fn Do) const {
+    for (const llvm::Value *V : Carriers)
+      Do(V);
+    for (const llvm::Value *V : Converted)
+      Do(V);
+  }
 
 private:
   llvm::DenseSet<const llvm::Value *> Carriers, Converted;
@@ -133,8 +142,13 @@ public:
 private:
   using IntegersOf = llvm::DenseMap<const llvm::Function *, std::unique_ptr<Integers>>;
   struct Impl;
+  class Watch;
+  void watch(const llvm::Value *V);
+  void forget(const llvm::Value *V, const llvm::Function *F);
+
   IntegersOf Ints;
   std::unique_ptr<Impl> I;
+  std::deque<Watch> Watched;
 };
 
 bool containsPointer(llvm::Type *T);
