@@ -53,12 +53,8 @@ static void count_down(struct green_scope *s)
 		s->pending = 0;
 }
 
-int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
-			      green_fn fn, unsigned long meta, const void *a0,
-			      const void *a1);
-int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
-			      green_fn fn, unsigned long meta, const void *a0,
-			      const void *a1)
+int rt_defer_push(struct green_scope *s, struct green_defer *rec, green_fn fn,
+		  unsigned long meta, const void *a0, const void *a1)
 {
 	struct green *t = green_worker->current;
 	unsigned int flags = meta & GREEN_META_CLOSURE ? RECORD_CLOSURE : 0;
@@ -86,10 +82,8 @@ int green_do_green_defer_push(struct green_scope *s, struct green_defer *rec,
 }
 
 /* Arguments 2 to 5 of the newest record. */
-int green_do_green_defer_more(unsigned long meta, const void *a2, const void *a3,
-			      const void *a4, const void *a5);
-int green_do_green_defer_more(unsigned long meta, const void *a2, const void *a3,
-			      const void *a4, const void *a5)
+int rt_defer_more(unsigned long meta, const void *a2, const void *a3, const void *a4,
+		  const void *a5)
 {
 	struct green_defer *rec = green_worker->current->defers;
 
@@ -135,8 +129,7 @@ struct green_defer *green_defer_take(struct green *t)
 }
 
 /* green_defer_leave(): the next call of a scope that has some. */
-struct green_defer *green_do_green_defer_pop(const struct green_scope *s);
-struct green_defer *green_do_green_defer_pop(const struct green_scope *s)
+struct green_defer *rt_defer_pop(const struct green_scope *s)
 {
 	struct green *t = green_worker->current;
 

@@ -2,13 +2,13 @@
 /*
  * The way into the runtime, and the switch.
  *
- * A public call NAME(args) is a stub that loads the address of green_do_NAME
+ * A public call green_NAME(args) is a stub that loads the address of rt_NAME
  * and enters: the callee-saved registers are pushed on the green stack
- * (struct green_saved), the thread's sp is recorded, and green_do_NAME runs on
+ * (struct green_saved), the thread's sp is recorded, and rt_NAME runs on
  * the worker's stack with the arguments still in their registers. Arguments
  * are therefore at most six words, all in registers.
  *
- * If the thread is still current when green_do_NAME returns, its value is
+ * If the thread is still current when rt_NAME returns, its value is
  * returned to it; the stack may have moved meanwhile, so sp is read afresh. If
  * not, it is parked: the scheduler picks another thread and that one's pending
  * call returns its ret. The frames of the runtime are gone then; nothing on
@@ -134,59 +134,24 @@
 	.endm
 
 /* A stub. Its map lets it be deferred; it leaves no frame on a green stack. */
-	.macro	API name, nr_args, kinds=0
-	.globl	\name
-	.type	\name, @function
+	.macro	STUB name, nr_args, kinds
+	.globl	green_\name
+	.type	green_\name, @function
 	.p2align 4
-\name:
+green_\name:
 	.cfi_startproc
-	leaq	green_do_\name(%rip), %rax
+	leaq	rt_\name(%rip), %rax
 	jmp	green_enter
 	.cfi_endproc
-	MAP	\name, \nr_args, \kinds
-	MAP_END	\name
+	MAP	green_\name, \nr_args, \kinds
+	MAP_END	green_\name
 	.endm
 
-/* A stub for the code below, not for the public. */
-	.macro	INTERNAL name, nr_args, kinds=0
-	.hidden	\name
-	API	\name, \nr_args, \kinds
-	.endm
-
-	API	green_go, 2, 0x0101
-	API	green_go_opt, 3, 0x010101
-	API	green_join, 1, 0x01
-	API	green_detach, 1, 0x01
-	API	green_yield, 0
-	API	green_sleep_ns, 1
-	API	green_deadline, 1
-	API	green_defer_push, 6, 0x010100010101
-	API	green_defer_more, 5, 0x0101010100
-	API	green_cancel, 1, 0x01
-	INTERNAL green_defer_pop, 1, 0x01
-	INTERNAL green_exit_next, 0
-	INTERNAL green_panic_next, 0
-	INTERNAL green_leave_next, 1, 0x01
-	INTERNAL green_panic_text, 3, 0x010101
-	API	green_stack_move, 3, 0x010001
-	API	green_stack_info, 2, 0x0101
-	API	green_pin, 0
-	API	green_unpin, 0
-	API	green_bind, 0
-	API	green_unbind, 0
-	API	green_stats, 1, 0x01
-	API	green_refusal, 2, 0x0100
-	API	green_read, 3, 0x000100
-	API	green_write, 3, 0x000100
-	API	green_pread, 4, 0x00000100
-	API	green_recv, 4, 0x00000100
-	API	green_send, 4, 0x00000100
-	API	green_accept, 4, 0x00010100
-	API	green_connect, 3, 0x000100
-	API	green_shutdown, 2
-	API	green_openat, 4, 0x00000100
-	API	green_close, 1
-	API	green_poll, 2
+#define CALL(returns, name, parameters, nr_args, kinds, outside) STUB name, nr_args, kinds;
+#define INNER(returns, name, parameters, nr_args, kinds, outside)		\
+	.hidden green_##name;							\
+	STUB name, nr_args, kinds;
+#include <green/calls.def>
 
 /*
  * void green_stack_grow(uint64_t need, uint64_t taken): called by the entry
@@ -210,7 +175,7 @@ green_stack_grow:
 	jae	2f
 	cmpq	T_LO(%r10), %rsp
 	jb	2f
-3:	leaq	green_do_stack_grow(%rip), %rax
+3:	leaq	rt_stack_grow(%rip), %rax
 	jmp	green_enter
 1:	ret
 2:	PUSH	rdi, rsi
@@ -505,34 +470,21 @@ green_lend_hold:
 	.cfi_endproc
 	.size	green_lend_hold, . - green_lend_hold
 
-/* Not a green thread: -EPERM, as NULL for the calls that return pointers. */
+/* Not a green thread: rax is what was called, and says what it returns. */
+	.macro	OUTSIDE name, what
+	.ifc	\what, ZERO
+	leaq	rt_\name(%rip), %r10
+	cmpq	%r10, %rax
+	je	1f
+	.endif
+	.endm
+
 	.p2align 4
 not_green:
 	.cfi_startproc
-	leaq	green_do_green_go(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_go_opt(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_deadline(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_refusal(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_defer_pop(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_exit_next(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_panic_next(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
-	leaq	green_do_green_leave_next(%rip), %r10
-	cmpq	%r10, %rax
-	je	1f
+#define CALL(returns, name, parameters, nr_args, kinds, outside) OUTSIDE name, outside;
+#define INNER CALL
+#include <green/calls.def>
 	movq	$-1, %rax
 	ret
 1:	xorl	%eax, %eax
@@ -745,7 +697,7 @@ green_thread_entry:
 	call	*%rbx
 green_thread_base:
 	movl	%eax, %edi
-	leaq	green_do_thread_exit(%rip), %rax
+	leaq	rt_thread_exit(%rip), %rax
 	call	green_enter
 	ud2
 	.cfi_endproc
@@ -849,7 +801,7 @@ green_defer_leave:
 .L\name\()_call:
 	jmp	1b
 2:	xorl	%edi, %edi
-	leaq	green_do_thread_exit(%rip), %rax
+	leaq	rt_thread_exit(%rip), %rax
 	call	green_enter
 	call	green_outside			/* there was no thread to end */
 	ud2

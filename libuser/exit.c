@@ -12,8 +12,7 @@
  * The next call of the runner green_exit(), or NULL. Nothing stops an exit: a
  * panic of a deferred function is not caught by what the exit has left behind.
  */
-struct green_defer *green_do_green_exit_next(void);
-struct green_defer *green_do_green_exit_next(void)
+struct green_defer *rt_exit_next(void)
 {
 	struct green *t = green_worker->current;
 
@@ -66,8 +65,7 @@ bool green_cancel_point(struct green *t)
 }
 
 /* A call that is over, though its thread has not run since, keeps its result. */
-int green_do_green_cancel(green_t *handle);
-int green_do_green_cancel(green_t *handle)
+int rt_cancel(green_t *handle)
 {
 	struct green *t = green_of(handle);
 

@@ -135,8 +135,7 @@ static size_t largest_stack(const struct green *t)
  * call goes on as long as there is room for those: the rest is a guess, and what
  * goes beyond meets the gap. On a slot without one no guess is ventured.
  */
-void green_do_stack_grow(uint64_t need, uint64_t taken);
-void green_do_stack_grow(uint64_t need, uint64_t taken)
+void rt_stack_grow(uint64_t need, uint64_t taken)
 {
 	struct green *t = green_worker->current;
 	struct green_nomove why;

@@ -624,6 +624,13 @@ static inline bool green_is_join(const void *ret)
 }
 size_t green_stack_bytes(const struct green *t);
 
+/* What the public calls do, on the worker's stack. */
+#define CALL(returns, name, parameters, ...) returns rt_##name parameters;
+#define INNER CALL
+#include <green/calls.def>
+void rt_stack_grow(uint64_t need, uint64_t taken);
+void rt_thread_exit(int ret);
+
 /* depth.c */
 void green_depth_start(struct green *t);	/* its first stack is set */
 /* That of @slot, if the return address @ret is to lie at @top in it, too. */

@@ -119,11 +119,7 @@ static bool has_offsets(int fd, const struct statx *sx)
 	return yes;
 }
 
-#define DO(ret, name, ...)						\
-	ret green_do_green_##name(__VA_ARGS__);				\
-	ret green_do_green_##name(__VA_ARGS__)
-
-DO(long, pread, int fd, void *buf, size_t len, off_t off)
+long rt_pread(int fd, void *buf, size_t len, off_t off)
 {
 	struct green_io io = {
 		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) }, .off = off,
@@ -139,7 +135,7 @@ DO(long, pread, int fd, void *buf, size_t len, off_t off)
 	return has_offsets(fd, &sx) ? wait_for(&io) : -ESPIPE;
 }
 
-DO(long, read, int fd, void *buf, size_t len)
+long rt_read(int fd, void *buf, size_t len)
 {
 	struct green_io io = {
 		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) },
@@ -153,7 +149,7 @@ DO(long, read, int fd, void *buf, size_t len)
 	return wait_for(&io);
 }
 
-DO(long, write, int fd, const void *buf, size_t len)
+long rt_write(int fd, const void *buf, size_t len)
 {
 	struct green_io io = {
 		.op = OP_WRITE, .fd = fd, .mem = { buf }, .len = { cut(len) },
@@ -173,7 +169,7 @@ DO(long, write, int fd, const void *buf, size_t len)
 	return wait_for(&io);
 }
 
-DO(long, recv, int fd, void *buf, size_t len, int flags)
+long rt_recv(int fd, void *buf, size_t len, int flags)
 {
 	struct green_io io = {
 		.op = OP_RECV, .fd = fd, .mem = { buf }, .len = { cut(len) },
@@ -183,7 +179,7 @@ DO(long, recv, int fd, void *buf, size_t len, int flags)
 	return begin() ?: wait_for(&io);
 }
 
-DO(long, send, int fd, const void *buf, size_t len, int flags)
+long rt_send(int fd, const void *buf, size_t len, int flags)
 {
 	struct green_io io = {
 		.op = OP_SEND, .fd = fd, .mem = { buf }, .len = { cut(len) },
@@ -194,7 +190,7 @@ DO(long, send, int fd, const void *buf, size_t len, int flags)
 	return begin() ?: wait_for(&io);
 }
 
-DO(long, accept, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+long rt_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct green_io io = {
 		.op = OP_ACCEPT, .fd = fd, .mem = { addr, len },
@@ -205,7 +201,7 @@ DO(long, accept, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	return begin() ?: wait_for(&io);
 }
 
-DO(long, connect, int fd, const struct sockaddr *addr, socklen_t len)
+long rt_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct green_io io = {
 		.op = OP_CONNECT, .fd = fd, .mem = { addr }, .len = { len },
@@ -214,14 +210,14 @@ DO(long, connect, int fd, const struct sockaddr *addr, socklen_t len)
 	return begin() ?: wait_for(&io);
 }
 
-DO(long, shutdown, int fd, int how)
+long rt_shutdown(int fd, int how)
 {
 	struct green_io io = { .op = OP_SHUTDOWN, .fd = fd, .flags = (unsigned int)how };
 
 	return begin() ?: wait_for(&io);
 }
 
-DO(long, openat, int dir, const char *path, int flags, mode_t mode)
+long rt_openat(int dir, const char *path, int flags, mode_t mode)
 {
 	/* One byte stands for the string: it is in a stack, or not. */
 	struct green_io io = {
@@ -237,7 +233,7 @@ DO(long, openat, int dir, const char *path, int flags, mode_t mode)
  * thread was cancelled: it is done in any case. First the calls that use the
  * descriptor end: while the kernel has one of them the file stays open.
  */
-DO(long, close, int fd)
+long rt_close(int fd)
 {
 	struct green_io io = { .op = OP_CLOSE, .fd = fd, .anyway = true };
 
@@ -248,7 +244,7 @@ DO(long, close, int fd)
 	return wait_for(&io);
 }
 
-DO(long, poll, int fd, unsigned int events)
+long rt_poll(int fd, unsigned int events)
 {
 	struct green_io io = { .op = OP_POLL, .fd = fd, .flags = events };
 

@@ -47,8 +47,7 @@ static void leave(struct green *t, uintptr_t target)
  * green_leave_frames(): the next call that was deferred in a frame below @target, or
  * NULL; then the thread is in line with a stack pointer there.
  */
-const void *green_do_green_leave_next(uintptr_t target);
-const void *green_do_green_leave_next(uintptr_t target)
+const void *rt_leave_next(uintptr_t target)
 {
 	struct green *t = green_worker->current;
 

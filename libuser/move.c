@@ -274,8 +274,7 @@ int green_move(struct green *t, size_t size, struct green_nomove *why)
 	return err;
 }
 
-int green_do_green_stack_move(green_t *handle, size_t size, struct green_nomove *why);
-int green_do_green_stack_move(green_t *handle, size_t size, struct green_nomove *why)
+int rt_stack_move(green_t *handle, size_t size, struct green_nomove *why)
 {
 	struct green *t = green_of(handle);
 	struct green_nomove own;
@@ -296,15 +295,13 @@ void green_after(struct green_worker *w)
 	green_move(w->current, 0, NULL);
 }
 
-int green_do_green_pin(void);
-int green_do_green_pin(void)
+int rt_pin(void)
 {
 	green_worker->current->pins++;
 	return 0;
 }
 
-int green_do_green_unpin(void);
-int green_do_green_unpin(void)
+int rt_unpin(void)
 {
 	if (!green_worker->current->pins)
 		return -EINVAL;
@@ -312,8 +309,7 @@ int green_do_green_unpin(void)
 	return 0;
 }
 
-int green_do_green_stack_info(green_t *handle, struct green_stack_info *info);
-int green_do_green_stack_info(green_t *handle, struct green_stack_info *info)
+int rt_stack_info(green_t *handle, struct green_stack_info *info)
 {
 	struct green *t = green_of(handle);
 

@@ -140,50 +140,34 @@ static bool is_allocator(const struct object *o, const char *name)
 	return false;
 }
 
-/* What compiled code calls, and no header declares: only where they are matters. */
-void green_stack_depth_frame(void);
-void green_stack_grow(void);
-void green_escape(void);
-void green_escape_to(void);
-void green_escape_loop(void);
-void green_escape_copy(void);
-void green_escape_copy_to(void);
-void green_escape_lend(void);
-void green_escape_end(void);
-void green_escape_all(void);
+/* Of each only the address matters. */
+#define NAME(name) extern const char at_##name[] __asm__("green_" #name);
+#define CALL(returns, name, ...) NAME(name)
+#define HERE NAME
+#define LOOK NAME
+#define HOLD NAME
+#include <green/calls.def>
+#undef NAME
 
 /* libgreen's call of that name, or 0. */
 static uintptr_t own_call(const char *name)
 {
-#define CALL(fn) { #fn, (void (*)(void))(fn) }
+#define NAME(name) { "green_" #name, at_##name },
 	static const struct {
-		const char *name;
-		void (*fn)(void);
+		const char *name, *at;
 	} calls[] = {
-		CALL(green_go), CALL(green_go_opt), CALL(green_join), CALL(green_detach),
-		CALL(green_self), CALL(green_yield), CALL(green_sleep_ns),
-		CALL(green_now_ns), CALL(green_deadline), CALL(green_cancel),
-		CALL(green_exit), CALL(green_defer_push), CALL(green_defer_more),
-		CALL(green_defer_leave), CALL(green_defer_format),
-		CALL(green_panic_raise), CALL(green_try), CALL(green_stack_move),
-		CALL(green_stack_info), CALL(green_pin), CALL(green_unpin),
-		CALL(green_bind), CALL(green_unbind), CALL(green_stats),
-		CALL(green_refusal), CALL(green_nomove_name), CALL(green_read),
-		CALL(green_write), CALL(green_pread), CALL(green_recv), CALL(green_send),
-		CALL(green_accept), CALL(green_connect), CALL(green_shutdown),
-		CALL(green_openat), CALL(green_close), CALL(green_poll),
-		CALL(green_stack_depth), CALL(green_stack_depth_address),
-		CALL(green_stack_depth_frame), CALL(green_stack_grow),
-		CALL(green_escape), CALL(green_escape_to), CALL(green_escape_loop),
-		CALL(green_escape_copy), CALL(green_escape_copy_to),
-		CALL(green_escape_lend), CALL(green_escape_end), CALL(green_escape_all),
+#define CALL(returns, name, ...) NAME(name)
+#define HERE NAME
+#define LOOK NAME
+#define HOLD NAME
+#include <green/calls.def>
 	};
-#undef CALL
+#undef NAME
 	unsigned int i;
 
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (!strcmp(name, calls[i].name))
-			return (uintptr_t)calls[i].fn;
+			return (uintptr_t)calls[i].at;
 	return 0;
 }
 

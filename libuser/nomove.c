@@ -95,8 +95,7 @@ void green_count_refusal_at(enum green_nomove_reason reason, const void *pc)
 	green_count_refusal(&why);
 }
 
-uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what);
-uint64_t green_do_green_refusal(unsigned int i, struct green_nomove *what)
+uint64_t rt_refusal(unsigned int i, struct green_nomove *what)
 {
 	if (i >= nr_refusals)
 		return 0;

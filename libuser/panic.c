@@ -35,8 +35,7 @@ static void format(char *text, const char *fmt, const void *regs, const void *ov
 }
 
 /* The first half of green_panic(): the message, while its arguments live. */
-int green_do_green_panic_text(const char *fmt, const void *regs, const void *overflow);
-int green_do_green_panic_text(const char *fmt, const void *regs, const void *overflow)
+int rt_panic_text(const char *fmt, const void *regs, const void *overflow)
 {
 	struct green *t = green_worker->current;
 	struct green_panic *p = malloc(sizeof(*p));
@@ -156,8 +155,7 @@ static const char *catch(struct green *t)
 }
 
 /* The next call of the runner green_panic_raise(), in the thread's call. */
-const void *green_do_green_panic_next(void);
-const void *green_do_green_panic_next(void)
+const void *rt_panic_next(void)
 {
 	struct green *t = green_worker->current;
 

@@ -155,8 +155,7 @@ struct green *green_schedule(struct green_worker *w)
 	return NULL;
 }
 
-void green_do_green_yield(void);
-void green_do_green_yield(void)
+void rt_yield(void)
 {
 	struct green_worker *w = green_worker;
 
@@ -164,8 +163,7 @@ void green_do_green_yield(void)
 		green_ready(green_park(w));
 }
 
-int green_do_green_sleep_ns(uint64_t ns);
-int green_do_green_sleep_ns(uint64_t ns)
+int rt_sleep_ns(uint64_t ns)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
@@ -188,8 +186,7 @@ int green_do_green_sleep_ns(uint64_t ns)
 	return 0;
 }
 
-uint64_t green_do_green_deadline(uint64_t at);
-uint64_t green_do_green_deadline(uint64_t at)
+uint64_t rt_deadline(uint64_t at)
 {
 	struct green *t = green_worker->current;
 	uint64_t old = t->deadline;
@@ -280,25 +277,20 @@ static void thread_free(struct green *t)
 	green_descriptor_put(t);
 }
 
-green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
-			       void *arg);
-green_t *green_do_green_go_opt(const struct green_attr *attr, void (*fn)(void *),
-			       void *arg)
+green_t *rt_go_opt(const struct green_attr *attr, void (*fn)(void *), void *arg)
 {
 	struct green *t = thread_new(green_worker, attr, fn, arg);
 
 	return t ? (green_t *)t->handle : NULL;
 }
 
-green_t *green_do_green_go(void (*fn)(void *), void *arg);
-green_t *green_do_green_go(void (*fn)(void *), void *arg)
+green_t *rt_go(void (*fn)(void *), void *arg)
 {
-	return green_do_green_go_opt(NULL, fn, arg);
+	return rt_go_opt(NULL, fn, arg);
 }
 
 /* enter.S: the thread's function has returned, or green_exit() is through. */
-void green_do_thread_exit(int ret);
-void green_do_thread_exit(int ret)
+void rt_thread_exit(int ret)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
@@ -329,8 +321,7 @@ void green_do_thread_exit(int ret)
 	}
 }
 
-int green_do_green_join(green_t *handle);
-int green_do_green_join(green_t *handle)
+int rt_join(green_t *handle)
 {
 	struct green_worker *w = green_worker;
 	struct green *self = w->current, *t = green_of(handle);
@@ -360,8 +351,7 @@ int green_do_green_join(green_t *handle)
 	return 0;
 }
 
-int green_do_green_detach(green_t *handle);
-int green_do_green_detach(green_t *handle)
+int rt_detach(green_t *handle)
 {
 	struct green *t = green_of(handle);
 
@@ -373,8 +363,7 @@ int green_do_green_detach(green_t *handle)
 	return 0;
 }
 
-int green_do_green_stats(struct green_stats *s);
-int green_do_green_stats(struct green_stats *s)
+int rt_stats(struct green_stats *s)
 {
 	*s = green_rt.stats;
 	s->backend = green_rt.backend->name;
@@ -525,7 +514,7 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 	w = &green_rt.worker[0];
 	green_be_worker(w);
 	green_signal_stack(w);
-	/* What it returns comes to green_do_thread_exit(); the others' is noise. */
+	/* What it returns comes to rt_thread_exit(); the others' is noise. */
 	green_rt.main = thread_new(w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
 	ret = green_rt.main ? green_workers_run() : no_first_thread();
 	if (ret)

@@ -121,7 +121,7 @@ int green_segment_begin(struct green *t, size_t need)
 	s = (void *)(slot->hi - sizeof(*s));
 	*s = (struct green_segment){
 		t->lo, t->hi, t->limit, ret, t->slot, t->segment,
-		((const struct green_saved *)t->sp)->rbp, *(const void **)ret,
+		((const struct green_saved *)t->sp)->rbp, *(const void **)ret, 0, 0,
 	};
 	top = (uintptr_t)s - args - 8;
 	s->depth_hi = green_depth_of_segment(t, ret, slot, top);

@@ -208,15 +208,13 @@ void green_rescue(struct green_worker *w)
 	}
 }
 
-int green_do_green_bind(void);
-int green_do_green_bind(void)
+int rt_bind(void)
 {
 	green_worker->current->bound++;
 	return 0;
 }
 
-int green_do_green_unbind(void);
-int green_do_green_unbind(void)
+int rt_unbind(void)
 {
 	if (!green_worker->current->bound)
 		return -EINVAL;

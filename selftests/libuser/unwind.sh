@@ -31,13 +31,13 @@ expect()
 }
 
 expect 'green_enter third second first green_thread_start ' \
-	"$(functions green_do_green_yield)" '1 from the runtime to the green thread'
+	"$(functions rt_yield)" '1 from the runtime to the green thread'
 expect 'green_schedule green_next green_workers_run green_run main ' \
 	"$(functions green_schedule | sed 's/__libc.*//; s/run_to_end //g')" '2 from the scheduler to green_run'
 expect 'green_enter third green_segment_join second green_segment_join_far first green_thread_start ' \
-	"$(functions green_do_green_yield joined)" '3 from segment to segment'
-expect 'green_do_stack_grow green_enter green_stack_morestack second first green_thread_start ' \
-	"$(functions green_do_stack_grow joined)" '4 from the runtime through growth'
+	"$(functions rt_yield joined)" '3 from segment to segment'
+expect 'rt_stack_grow green_enter green_stack_morestack second first green_thread_start ' \
+	"$(functions rt_stack_grow joined)" '4 from the runtime through growth'
 
 # At each of $3 instructions from $2 on the backtrace of joined ends as it should.
 steps()

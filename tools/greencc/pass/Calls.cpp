@@ -96,12 +96,10 @@ static const StringMap<unsigned> &libc() {
          "closedir", "remove", "ungetc"});
     Add(CapturesNone | SendsMemory, {"write", "pwrite", "pwrite64", "send", "sendto"});
     Add(CapturesNone | SendsElements, {"fwrite"});
-    // The barrier itself: it runs in the middle of anything.
-    Add(Str, {"green_escape", "green_escape_to", "green_escape_loop", "green_escape_copy",
-              "green_escape_copy_to", "green_escape_lend", "green_escape_end",
-              "green_escape_all", "green_landed"});
-    // They look at where an address lies, and return a number.
-    Add(Str, {"green_stack_depth", "green_stack_depth_address", "green_stack_depth_frame"});
+    // The barriers run in the middle of anything.
+#define LOOK(name) Add(Str, {"green_" #name});
+#define HOLD LOOK
+#include "../../../include/green/calls.def"
     return T;
   }();
   return Table;
@@ -147,15 +145,10 @@ unsigned calleeTraits(const CallBase &CB) {
 // like those of any library.
 static const StringSet<> &runtime() {
   static const StringSet<> Names = {
-      "green_go", "green_go_opt", "green_join", "green_detach", "green_self",
-      "green_yield", "green_sleep_ns", "green_now_ns", "green_deadline",
-      "green_cancel", "green_exit", "green_defer_push", "green_defer_more",
-      "green_defer_leave", "green_defer_format", "green_panic_raise", "green_try",
-      "green_stack_move", "green_stack_info", "green_stack_grow", "green_pin",
-      "green_unpin", "green_bind", "green_unbind", "green_stats", "green_refusal", "green_nomove_name",
-      "green_read", "green_write", "green_pread", "green_recv", "green_send",
-      "green_accept", "green_connect", "green_shutdown", "green_openat",
-      "green_close", "green_poll", "green_leave_frames"};
+#define HERE(name) "green_" #name,
+#define CALL(returns, name, ...) HERE(name)
+#include "../../../include/green/calls.def"
+  };
   return Names;
 }
 
