@@ -513,6 +513,43 @@ TEST_F_TIMEOUT(lifetime, release_frees, LONG)
 	expect_no_leak(_metadata, before);
 }
 
+/* Children with a copy of a stack end in every way, some with children of their own. */
+static void fork_many(void)
+{
+	int i, status;
+	pid_t pid;
+
+	on_stack.result = 0;
+	for (i = 0; i < LEAK_ROUNDS; i++) {
+		pid = fork();
+		if (!pid && i % 3 == 0)
+			_exit(0);
+		if (!pid && i % 3 == 1)
+			raise(SIGKILL);
+		if (!pid) {
+			pid = fork();
+			if (!pid)
+				_exit(5);
+			_exit(reap(pid));
+		}
+		status = reap(pid);
+		if (status != (int[]){ 0, 128 + SIGKILL, 5 }[i % 3])
+			on_stack.result = status ? status : -1;
+	}
+}
+
+TEST_F_TIMEOUT(lifetime, copies_of_stacks_are_freed, LONG)
+{
+	size_t before = meminfo_kib("MemFree:");
+
+	ASSERT_EQ(0, madvise(self->mem, ARENA_PAGES * PAGE, MADV_DOFORK));
+	/* All that is populated above the stack pointer is copied. */
+	memset(self->mem + STACK_AT, 1, ARENA_PAGES * PAGE - STACK_AT);
+	EXPECT_EQ(0, run_on_stack(self, fork_many));
+	ASSERT_EQ(0, release(self->fd, self->mem, ARENA_PAGES, 0));
+	expect_no_leak(_metadata, before);
+}
+
 TEST_F_TIMEOUT(lifetime, exit_frees, LONG)
 {
 	size_t before = meminfo_kib("MemFree:");
