@@ -14,7 +14,8 @@ check() {
 	if "$@" >log 2>&1; then echo "ok $name"; else echo "not ok $name"; sed 's/^/# /' log; fi
 }
 
-# The box is emptied before the stack moves: only who keeps its content knows where
+# keep() and chmod() keep what they are passed, connect() what it finds in there: the box
+# is emptied before the stack moves, so only who keeps its content knows where
 # that lies. connect(), chmod(), bind() and keep() are this program's own; bind() runs on
 # a segment.
 cat >body.c <<'END'
@@ -28,13 +29,13 @@ int connect(struct box *b);
 int send_it(struct box *b);
 int chmod(int *p, unsigned int mode);
 int bind(struct box *b);
-int keep(struct box *b);
+int keep(int *p);
 int collect(void);
 int green_pin(void);
 int green_unpin(void);
 void green_yield(void);
 long far_off(long a, long b, long c, long d, long e, long f, int *kept);
-int (*volatile pointer)(struct box *) = KEEP;
+int (*volatile pointer)(int *) = KEEP;
 static int deep(int n) { volatile char room[2000]; room[n] = n; return n ? deep(n - 1) + room[n] : 0; }
 static __attribute__((noinline)) int pinned_bind(int *content)
 {
@@ -73,7 +74,7 @@ struct box { int *content; };
 static int *kept;
 int connect(struct box *b) { kept = b->content; return 0; }
 int chmod(int *p, unsigned int mode) { kept = p; return mode; }
-int keep(struct box *b) { kept = b->content; return 0; }
+int keep(int *p) { kept = p; return 0; }
 void *memcpy(void *, const void *, unsigned long);
 static void *(*volatile copy)(void *, const void *, unsigned long) = memcpy;
 int bind(struct box *b)
@@ -127,15 +128,15 @@ for level in 0 2; do
 	check "a mapped function of libc's name keeps what it finds, -O$level" \
 		says 'connect(&b)' -O$level mapped$level.o
 	check "... and on a segment, -O$level" says 'on_segment(&x)' -O$level mapped$level.o
-	check "another file's mapped function does, -O$level" says 'keep(&b)' -O$level mapped$level.o
-	check "a foreign one does, -O$level" says 'keep(&b)' -O$level foreign$level.o
-	check "one that is called by a pointer, -O$level" says 'pointer(&b)' -O$level foreign$level.o
-	check "... and is mapped, -O$level" says 'pointer(&b)' -O$level mapped$level.o
+	check "another file's mapped function does, -O$level" says 'keep(&x)' -O$level mapped$level.o
+	check "a foreign one does, -O$level" says 'keep(&x)' -O$level foreign$level.o
+	check "one that is called by a pointer, -O$level" says 'pointer(&x)' -O$level foreign$level.o
+	check "... and is mapped, -O$level" says 'pointer(&x)' -O$level mapped$level.o
 	check "what is passed on the stack is held, -O$level" \
 		says 'far_off(1,2,3,4,5,6,&x)' -O$level foreign$level.o
 done
-check 'a mapped library' says 'keep(&b)' -O2 libmapped.so
-check 'a foreign library' says 'keep(&b)' -O2 libforeign.so
+check 'a mapped library' says 'keep(&x)' -O2 libmapped.so
+check 'a foreign library' says 'keep(&x)' -O2 libforeign.so
 check "a mapped library's function of libc's name" says 'connect(&b)' -O2 libmapped.so
 check "a foreign function of libc's name is refused" \
 	refused 'connect() of this program is not' 'connect(&b)' foreign2.o
@@ -144,7 +145,7 @@ check "one of a library is refused" \
 check 'it is held if the caller is told' says 'connect(&b)' '-O2 -fno-builtin-connect' foreign2.o
 
 # An archive's member comes in by the calls of it.
-archive() { rm -f libkeep.a; ar rcs libkeep.a mapped2.o && says 'keep(&b)' -O2 libkeep.a && direct; }
+archive() { rm -f libkeep.a; ar rcs libkeep.a mapped2.o && says 'keep(&x)' -O2 libkeep.a && direct; }
 direct() { # the name for callers is the function itself
 	nm prog | awk '$3 == "keep" { f = $1 } $3 == "keep.green.1" { g = $1 } END { exit !f || f != g }'
 }
@@ -196,7 +197,7 @@ END
 	"$clang" -O2 -fno-builtin -c copy.c -o copy.o &&
 	"$clang" -O2 -fPIC -shared heap.c -o libfree.so &&
 	"$clang" -O2 -DWHOLE -fPIC -shared heap.c -o libheap.so || exit 1
-uses='{ void *volatile p = malloc(9); free(p); } keep(&b)'
+uses='{ void *volatile p = malloc(9); free(p); } keep(&x)'
 part() { refused 'free() of this program is not' "$uses" foreign2.o free.o; }
 part_of_library() { refused 'free() of .*libfree.so is not' "$uses" foreign2.o libfree.so; }
 check "a program's own free() is refused" part
@@ -207,7 +208,7 @@ check "a foreign memcpy() is refused" \
 	refused 'memcpy() of this program is not' '__builtin_memcpy(&x,(char[99]){1},*(volatile int *)&x)' \
 	foreign2.o copy.o
 check "... unless it is constant what it copies" \
-	says '__builtin_memcpy(&x,&(int){1},4);keep(&b)' -O2 foreign2.o copy.o
+	says '__builtin_memcpy(&x,&(int){1},4);keep(&x)' -O2 foreign2.o copy.o
 
 # libgreen's names are its own.
 cat >mine.c <<'END'
@@ -224,7 +225,7 @@ mine() { # options for the caller
 	"$cc" -shared mine.o calls.o -o libmine.so
 }
 mine_refused() { mine && refused 'green_send() of .*libmine.so is not libgreen' 'send_it(&b)' foreign2.o libmine.so; }
-mine_told() { mine -fno-builtin-green_send && says 'send_it(&b);keep(&b)' -O2 foreign2.o libmine.so; }
+mine_told() { mine -fno-builtin-green_send && says 'send_it(&b);keep(&x)' -O2 foreign2.o libmine.so; }
 check "a library's own function of libgreen's name is refused" mine_refused
 check "... and called if the caller is told" mine_told
 own_go() {
@@ -345,7 +346,7 @@ names_stay() { # linker
 	! ./prog 2>err && grep -q 'connect() of this program is not' err
 }
 maps_gone() {
-	"$cc" -w -O2 -DCALL='keep(&b)' -DKEEP=keep -c body.c -o body.o &&
+	"$cc" -w -O2 -DCALL='keep(&x)' -DKEEP=keep -c body.c -o body.o &&
 	"$clang" -fuse-ld=lld -Wl,--gc-sections main.o body.o foreign2.o "$lib" -luring -o prog &&
 	! ./prog 2>err && grep -q 'has dropped the pointer maps.*nostart-stop-gc' err
 }
