@@ -84,6 +84,7 @@ case_of known_ones fine '	rep;movsq	(%rsi), %es:(%rdi)
 	.cfi_escape 0x2e, 0x10
 	.p2align	4'
 # A barrier leaves registers as they are, so what they hold is followed over it.
+# shellcheck disable=SC2013 # words
 for barrier in $(sed -n 's/^	STUB	\(green_escape[a-z_]*\)$/\1/p' "$stubs"); do
 	case_of "address_over_$barrier" refused "	leaq	-8(%rbp), %rdi
 	callq	$barrier

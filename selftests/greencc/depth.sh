@@ -26,7 +26,6 @@ says() {
 	done
 }
 
-frame='void *__builtin_frame_address(unsigned);'
 base='struct base { char *at; uintptr_t number; size_t limit; };'
 
 says 'is stored as a pointer' \

@@ -141,6 +141,7 @@ build_lua() {
 run_lua() {
 	local way
 
+	# shellcheck disable=SC2015 # whichever of them fails
 	"$here/fetch" lua5.4 && mkdir "$dir/lua5.4" && cd "$dir/lua5.4" && build_lua &&
 		plain/interpreter "$here/script.lua" >want 2>&1 ||
 		{ report 1 "lua5.4: its source, and clang's build"; return; }
