@@ -698,13 +698,17 @@ do
   end
   local ok_c, e_c = pcall(deep_c, "x")
   out(ok_c, e_c:match("C stack overflow") or e_c)
-  local depth = 0
-  local function deep_lua()
-    depth = depth + 1
-    return 1 + deep_lua()
+  -- With many arguments, for each call is many entry checks.
+  local depth, wide = 0, {}
+  for i = 1, 100 do
+    wide[i] = i
   end
-  local ok_lua, e_lua = pcall(deep_lua)
-  out(ok_lua, e_lua:match("stack overflow"), depth > 10000)
+  local function deep_lua(...)
+    depth = depth + 1
+    return 1 + deep_lua(...)
+  end
+  local ok_lua, e_lua = pcall(deep_lua, table.unpack(wide))
+  out(ok_lua, e_lua:match("stack overflow"), depth > 1000)
   local function down(n)
     return n == 0 and 0 or 1 + down(n - 1)
   end
