@@ -326,7 +326,18 @@ static bool makes_calls(struct module *m, struct function *f)
 	return false;
 }
 
-/* Room that the prologue takes, and whether it sets up a frame pointer. */
+static bool next_pops(struct module *m, struct function *f, size_t line)
+{
+	while (++line < f->last)
+		if (is_insn(&m->lines[line]))
+			return starts(m->lines[line].text, "pop");
+	return false;
+}
+
+/*
+ * Room that the prologue takes, and whether it sets up a frame pointer. It need not be
+ * what comes first: ways that need no frame may return before.
+ */
 static bool read_prologue(struct module *m, struct function *f)
 {
 	bool frame_pointer = false;
@@ -338,9 +349,7 @@ static bool read_prologue(struct module *m, struct function *f)
 		if (m->lines[i].app || !is_insn(&m->lines[i]))
 			continue;
 		insn_parse(m->lines[i].text, &in);
-		if (starts(in.name, "call") || starts(in.name, "ret"))
-			break;
-		if (starts(in.name, "push"))
+		if (starts(in.name, "push") && !next_pops(m, f, i))
 			f->frame += 8;
 		if (in.nr == 2 && in.op[1].type == OP_REG && in.op[1].reg == RSP &&
 		    in.text[0] == '$') {
@@ -349,23 +358,16 @@ static bool read_prologue(struct module *m, struct function *f)
 			if (starts(in.name, "and"))
 				f->frame += -strtol(in.text + 1, NULL, 0);
 		}
-		/* A probing loop runs down to here. */
+		/* By lea where flags are in use; and a probing loop runs down to r11. */
 		if (starts(in.name, "lea") && in.nr == 2 && in.op[0].reg == RSP &&
-		    in.op[1].type == OP_REG && in.op[1].reg == R11 && in.text[0] == '-')
+		    in.op[1].type == OP_REG && in.text[0] == '-' &&
+		    (in.op[1].reg == R11 || in.op[1].reg == RSP))
 			f->frame += strtoul(in.text + 1, NULL, 0);
 		if (starts(in.name, "mov") && in.nr == 2 && in.op[1].type == OP_REG &&
 		    in.op[0].type == OP_REG && in.op[1].reg == RBP && in.op[0].reg == RSP)
 			frame_pointer = true;
 	}
 	return frame_pointer;
-}
-
-static bool next_pops(struct module *m, struct function *f, size_t line)
-{
-	while (++line < f->last)
-		if (is_insn(&m->lines[line]))
-			return starts(m->lines[line].text, "pop");
-	return false;
 }
 
 /* After the first call only the epilogue may change rsp. */
