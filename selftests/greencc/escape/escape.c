@@ -586,6 +586,51 @@ static NOINLINE int many(int n)
 	return x;
 }
 
+static NOINLINE int also(int *p, int n)
+{
+	*p += n;
+	green_test_move();
+	return *p;
+}
+
+/* The last call could be a jump, but for what the frame leaves behind. */
+static NOINLINE int before_a_call(int n, int *p)
+{
+	int x = n;
+
+	kept = &x;
+	PINNED_BY("before_a_call");
+	x += *kept;
+	kept = NULL;
+	return also(p, x - 2 * n);
+}
+
+/* ... on one of two ways. */
+static NOINLINE int on_one_way(int n, int *p)
+{
+	int x = n;
+
+	if (n > 2) {
+		kept = &x;
+		PINNED_BY("on_one_way");
+		x += *kept;
+	}
+	kept = NULL;
+	return x == n ? also(p, 1) : *p;
+}
+
+static NOINLINE void left_by_calls(void)
+{
+	int y = 1;
+
+	for (int n = 1; n < 5; n++) {
+		IS(before_a_call(n, &y), n < 3 ? n : 3);
+		MOVES();
+		IS(on_one_way(n, &y), n < 3 ? n + 1 : 3);
+		MOVES();
+	}
+}
+
 #define TEST(call, name)						\
 	do {								\
 		int before = wrong;					\
@@ -634,6 +679,7 @@ int test_main(void)
 	TEST(machines(NULL, 2), "machines");
 	TEST(IS(recursion(20, NULL), 21), "recursion");
 	TEST(IS(in_floating(1.5, 2.5f), 6), "in_floating");
+	TEST(left_by_calls(), "left_by_calls");
 	TEST(IS(many(40), 40), "many");
 	free(heap);
 	return wrong != 0;

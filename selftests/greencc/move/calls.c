@@ -176,8 +176,57 @@ static NOINLINE long tail(void)
 	return vla_free_tail(&x, 20);
 }
 
+static NOINLINE long add(int *p, int n)
+{
+	green_test_move();
+	*p += n;
+	green_test_move();
+	return *p;
+}
+
+/* A jump to add(), and to itself by way of another: the frames are gone. */
+NOINLINE long jump_to_add(int *p, int n)
+{
+	if (n & 1) {
+		green_test_move();
+		*p += 1;
+	}
+	return add(p, n);
+}
+
+NOINLINE long jump_down(const struct two *t, int *p, int n);
+NOINLINE long jump_up(const struct two *t, int *p, int n);
+
+NOINLINE long jump_up(const struct two *t, int *p, int n)
+{
+	green_test_move();
+	*p += *t->p;
+	return jump_down(t, p, n - 1);
+}
+
+NOINLINE long jump_down(const struct two *t, int *p, int n)
+{
+	if (n <= 0)
+		return jump_to_add(p, n + 7);
+	return jump_up(t, p, n - 1);
+}
+
+static NOINLINE long jumps(void)
+{
+	int x = 1, y = 5;
+	struct two t = { &y, 0 };
+	long sum = 0;
+
+	for (int i = 0; i < 5; i++)
+		sum = 7 * sum + jump_to_add(&x, i);
+	sum += jump_down(&t, &x, 9);
+	green_test_move();
+	return 100 * sum + x;
+}
+
 int test_main(void)
 {
+	green_test_out("jumps", jumps());
 	green_test_out("sret", sret());
 	green_test_out("byval", byval());
 	green_test_out("nine_args", nine_args());

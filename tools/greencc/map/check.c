@@ -257,6 +257,8 @@ static bool jump(struct checker *c, const struct insn *in, uint16_t state)
 {
 	size_t line;
 
+	if (in->text[0] == '*' && strstr(in->text, "@GOTPCREL"))
+		return true;
 	if (in->text[0] == '*') {
 		flow_to_all_labels(c, state);
 		return true;

@@ -43,13 +43,16 @@
 // Addresses that become integers are pinned there (Integers.cpp), so that integers,
 // in whatever form, need no barrier of their own when they are stored or passed.
 #include "Green.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/Analysis/VectorUtils.h"
+#include "llvm/IR/CFG.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/MDBuilder.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include "llvm/Transforms/Utils/ValueMapper.h"
 
 using namespace llvm;
 
@@ -143,7 +146,7 @@ public:
 
   void run(Instruction *Entry) {
     SmallVector<Instruction *, 64> All;
-    bool Pins = false;
+    SmallVector<Instruction *, 4> Ends = returnsOfPinned();
     for (Instruction &I : instructions(F))
       All.push_back(&I);
     for (Argument &A : F.args())
@@ -154,18 +157,59 @@ public:
       for (Argument &A : F.args())
         if (A.getType()->isPointerTy() && !A.hasByValAttr())
           everything(ifOnStack(Entry, &A));
-    for (Instruction *I : All) {
-      if (auto *A = dyn_cast<AllocaInst>(I))
-        Pins |= Esc.shared(*A);
+    for (Instruction *I : All)
       visit(*I);
-    }
-    if (Pins)
-      for (Instruction *I : All)
-        if (isa<ReturnInst>(I) && !I->getParent()->getTerminatingMustTailCall())
-          endOfFrame(I);
+    for (Instruction *I : Ends)
+      endOfFrame(I);
   }
 
 private:
+  // Where the frame may be pinned: it is not before the address of a local is used
+  // that others may find. Ways there that return together with others do so on
+  // their own.
+  SmallVector<Instruction *, 4> returnsOfPinned() {
+    auto Behind = behindAddresses(F, [&](const AllocaInst &A) { return Esc.shared(A); });
+    SmallVector<Instruction *, 4> Ends;
+    SmallVector<BasicBlock *, 2> Merged;
+    for (BasicBlock &BB : F)
+      if (isa<ReturnInst>(BB.getTerminator()) && Behind.contains(&BB) &&
+          !BB.getTerminatingMustTailCall()) {
+        Ends.push_back(BB.getTerminator());
+        if (returnsOnly(BB))
+          Merged.push_back(&BB);
+      }
+    for (BasicBlock *BB : Merged)
+      separate(*BB, Behind);
+    return Ends;
+  }
+
+  void separate(BasicBlock &BB, const DenseSet<const BasicBlock *> &Behind) {
+    SmallSetVector<BasicBlock *, 8> Others;
+    for (BasicBlock *P : predecessors(&BB))
+      if (!Behind.contains(P))
+        Others.insert(P);
+    if (Others.empty())
+      return;
+    BasicBlock *New = BasicBlock::Create(C, "", &F);
+    ValueToValueMapTy Map;
+    for (Instruction &I : BB) {
+      Instruction *Copy = I.clone();
+      Copy->insertInto(New, New->end());
+      Map[&I] = Copy;
+      auto *P = dyn_cast<PHINode>(&I);
+      if (!P) {
+        RemapInstruction(Copy, Map, RF_NoModuleLevelChanges | RF_IgnoreMissingLocals);
+        continue;
+      }
+      cast<PHINode>(Copy)->removeIncomingValueIf(
+          [&](unsigned N) { return !Others.contains(P->getIncomingBlock(N)); }, false);
+      P->removeIncomingValueIf(
+          [&](unsigned N) { return Others.contains(P->getIncomingBlock(N)); }, false);
+    }
+    for (BasicBlock *P : Others)
+      P->getTerminator()->replaceSuccessorWith(&BB, New);
+  }
+
   void visit(Instruction &I) {
     if (Esc.becomesInteger(I))
       holdConverted(I);

@@ -208,7 +208,7 @@ bool Safepoints::mayReach(const CallBase &CB) const {
 }
 
 bool Safepoints::isMapped(const CallBase &CB) const {
-  return isa<CallInst>(CB) && !CB.getFunctionType()->isVarArg() && mayReach(CB);
+  return isa<CallInst>(CB) && !CB.getFunctionType()->isVarArg() && suspends(CB);
 }
 
 } // namespace greenpass

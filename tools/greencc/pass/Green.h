@@ -69,12 +69,16 @@ constexpr uint64_t SmallNeed = 4096;
 // ... and when alloca() is, or a local has a variable size.
 constexpr uint64_t DynamicNeed = 256 * 1024;
 
-// Which calls can come to a safepoint while the caller is suspended in them.
+bool isJump(const llvm::CallBase &CB); // TailCalls.cpp
+
+// Which calls can come to a safepoint.
 class Safepoints {
 public:
   Safepoints(llvm::Module &M, const llvm::DenseSet<const llvm::Function *> &Checked);
   bool mayReach(const llvm::CallBase &CB) const;
-  // mayReach, and of a form that a statepoint can wrap.
+  // ... with the caller's frame still there.
+  bool suspends(const llvm::CallBase &CB) const { return !isJump(CB) && mayReach(CB); }
+  // suspends, and of a form that a statepoint can wrap.
   bool isMapped(const llvm::CallBase &CB) const;
 
 private:
@@ -169,6 +173,14 @@ llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
 // Metadata of a local that the pass made, in which no address ever lies.
 constexpr char NumberOnly[] = "green.number";
 
+// TailCalls.cpp: which calls become jumps. No other has a mark of one behind that.
+void chooseJumps(llvm::Function &F);
+// The blocks that are reached behind a use of the address of such a local.
+llvm::DenseSet<const llvm::BasicBlock *>
+behindAddresses(const llvm::Function &F,
+                llvm::function_ref<bool(const llvm::AllocaInst &)> Of);
+bool returnsOnly(const llvm::BasicBlock &BB); // ... what it may have merged
+
 // Barrier.cpp
 // Could a callee that is not mapped keep what it is lent?
 bool mayBeKept(const llvm::CallBase &CB, unsigned I);
@@ -228,6 +240,8 @@ void listNames(llvm::Module &M);
 bool mistrustsCallers(const llvm::Function &F, const Escape &Esc);
 
 // Outgoing.cpp
+// Are all arguments of the call in registers, each alone?
+bool passesInRegisters(const llvm::CallBase &CB);
 // Does it go by libuser/lend.S, which holds what is lent if the callee is foreign?
 bool goesOut(const llvm::CallBase &CB);
 // ... argument I too?

@@ -168,6 +168,7 @@ public:
         removeUnreachableBlocks(F);
         settleJumps(F);
         dropMarkers(F);
+        chooseJumps(F);
         copyByvalArguments(F);
         splitAggregates(F);
         mergeAddresses(F);
@@ -241,7 +242,7 @@ private:
   static bool isSuspended(const Function &F, const Safepoints &SP) {
     return any_of(instructions(F), [&](const Instruction &I) {
       auto *CB = dyn_cast<CallBase>(&I);
-      return CB && SP.mayReach(*CB);
+      return CB && SP.suspends(*CB);
     });
   }
 

@@ -212,12 +212,13 @@ uint64_t bytesOfLocals(const Function &F) {
   return Sum;
 }
 
-// Those that find their stack in what is kept free are none.
+// Those that find their stack in what is kept free are none, nor are jumps to what
+// sees to its own.
 static bool makesCalls(const Function &F) {
   return any_of(instructions(F), [](const Instruction &I) {
     auto *CB = dyn_cast<CallBase>(&I);
     return CB && !CB->isInlineAsm() && !isa<IntrinsicInst>(CB) &&
-           !(calleeTraits(*CB) & TinyStack);
+           !(calleeTraits(*CB) & TinyStack) && !(isJump(*CB) && callNeed(*CB) == 0);
   });
 }
 

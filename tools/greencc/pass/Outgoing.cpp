@@ -124,6 +124,14 @@ static bool canGoOut(const CallBase &CB) {
          !passesExotically(*CB.getFunction()) && argumentsOf(CB).Known;
 }
 
+bool passesInRegisters(const CallBase &CB) {
+  Arguments P;
+  for (unsigned I = 0; I < CB.arg_size(); I++)
+    P.add(CB.getArgOperand(I)->getType(), CB.getAttributes().getParamAttrs(I),
+          CB.getModule()->getDataLayout());
+  return P.Known && !P.Stack;
+}
+
 bool goesOut(const CallBase &CB) {
   return options().Growth && !options().AllMapped && !calleeTraits(CB) && canGoOut(CB);
 }

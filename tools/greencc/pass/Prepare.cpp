@@ -45,8 +45,6 @@ void dropMarkers(Function &F) {
     auto *II = dyn_cast<IntrinsicInst>(&I);
     if (II && (II->isLifetimeStartOrEnd() || isa<AssumeInst>(II)))
       II->eraseFromParent();
-    else if (auto *CI = dyn_cast<CallInst>(&I); CI && !CI->isMustTailCall())
-      CI->setTailCallKind(CallInst::TCK_None);
   }
   for (AllocaInst *A : reverse(Locals))
     A->moveBefore(F.getEntryBlock(), F.getEntryBlock().begin());
@@ -109,7 +107,7 @@ public:
   Launderer(Function &F, const Safepoints &SP) : DT(F), LI(DT), SP(SP) {
     for (BasicBlock &BB : F)
       for (Instruction &I : BB)
-        if (auto *CB = dyn_cast<CallBase>(&I); CB && SP.mayReach(*CB))
+        if (auto *CB = dyn_cast<CallBase>(&I); CB && SP.suspends(*CB))
           Suspending.insert(&BB);
   }
 
@@ -249,7 +247,7 @@ static bool staysClose(const Instruction &I, const Safepoints &SP) {
   for (auto It = std::next(I.getIterator()); !Left.empty(); ++It) {
     Left.erase(&*It);
     auto *CB = dyn_cast<CallBase>(&*It);
-    if (CB && SP.mayReach(*CB) && !Left.empty())
+    if (CB && SP.suspends(*CB) && !Left.empty())
       return false;
   }
   return true;
