@@ -925,7 +925,15 @@ green_jump:
 	.p2align 4
 \name:
 	.cfi_startproc
-	FRAME
+	/* Not a worker: there is nothing to leave. */
+	movq	green_worker@gottpoff(%rip), %r11
+	cmpq	$0, %fs:(%r11)
+	jne	2f
+	movq	green_next_longjmp + 8 * \nr(%rip), %rax
+	testq	%rax, %rax
+	jz	2f
+	jmp	*%rax
+2:	FRAME
 	subq	$16, %rsp
 	movq	%rdi, (%rsp)
 	movq	%rsi, 8(%rsp)
@@ -956,7 +964,7 @@ green_jump:
 
 /*
  * void green_landed(void): mapped code calls it where setjmp() or its like has returned,
- * with the convention preserve_most. If whoever jumped there did not come by the
+ * unless there is no limit, with the convention preserve_most. If whoever jumped there did not come by the
  * above, this is the first to see it.
  */
 	.globl	green_landed

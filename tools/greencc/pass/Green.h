@@ -220,6 +220,7 @@ void settleThreadLocals(llvm::Module &M);
 // Growth.cpp
 llvm::DenseSet<const llvm::Function *> functionsToCheck(llvm::Module &M);
 llvm::Instruction *behindEntry(llvm::Function &F);
+llvm::Value *stackLimit(llvm::IRBuilder<> &B); // of this OS thread; 0: none of ours
 // Bytes that the calls of a function want below its frame: those that are always
 // made, when it is entered; others of foreign code, when they are made.
 struct Needs {

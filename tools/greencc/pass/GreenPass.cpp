@@ -11,6 +11,7 @@
 #else
 #include "llvm/Passes/PassPlugin.h"
 #endif
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm;
@@ -140,7 +141,8 @@ static void settleJumps(Function &F) {
     bool Before = CI->getIntrinsicID() == Intrinsic::eh_sjlj_longjmp;
     if (CI->isMustTailCall())
       continue;
-    IRBuilder<> B(Before ? CI : CI->getNextNode());
+    Instruction *At = Before ? CI : CI->getNextNode();
+    IRBuilder<> B(At);
     B.SetCurrentDebugLocation(CI->getDebugLoc());
     if (Before) {
       // Its buffer: frame pointer, address, stack pointer.
@@ -148,6 +150,10 @@ static void settleJumps(Function &F) {
       B.CreateCall(M.getOrInsertFunction("green_leave_frames", Void, Ptr), SP);
       continue;
     }
+    // Where there is no limit there are no segments.
+    Value *Green = B.CreateICmpNE(stackLimit(B), B.getInt64(0));
+    B.SetInsertPoint(SplitBlockAndInsertIfThen(Green, At, false));
+    B.SetCurrentDebugLocation(CI->getDebugLoc());
     FunctionCallee Landed = M.getOrInsertFunction("green_landed", Void);
     cast<Function>(Landed.getCallee())->setCallingConv(CallingConv::PreserveMost);
     CallInst *Call = B.CreateCall(Landed);

@@ -234,13 +234,16 @@ DenseSet<const Function *> functionsToCheck(Module &M) {
   return Checked;
 }
 
+Value *stackLimit(IRBuilder<> &B) {
+  auto *Slot = ConstantExpr::getIntToPtr(
+      B.getInt64(LimitOffset), PointerType::get(B.getContext(), FsAddressSpace));
+  return B.CreateAlignedLoad(B.getInt64Ty(), Slot, Align(8), true);
+}
+
 // The test is inline assembly: the value of rsp must not become one that the
 // register allocator keeps.
 static Value *stackIsShort(IRBuilder<> &B, Value *Need) {
-  auto *Slot = ConstantExpr::getIntToPtr(
-      B.getInt64(LimitOffset), PointerType::get(B.getContext(), FsAddressSpace));
-  Value *Limit = B.CreateAlignedLoad(B.getInt64Ty(), Slot, Align(8));
-  Value *Least = B.CreateBinaryIntrinsic(Intrinsic::uadd_sat, Limit, Need);
+  Value *Least = B.CreateBinaryIntrinsic(Intrinsic::uadd_sat, stackLimit(B), Need);
   auto *FT = FunctionType::get(B.getInt8Ty(), {B.getInt64Ty()}, false);
   auto *IA = InlineAsm::get(FT, "cmpq $1, %rsp", "={@ccb},r,~{flags}", true);
   CallInst *Below = B.CreateCall(FT, IA, {Least});

@@ -150,7 +150,8 @@ static bool isVolatile(const Value &V) {
   return false;
 }
 
-// What an earlier call left behind must not look like something of this one's.
+// What an earlier call left behind must not look like something of this one's. No
+// word is looked at of a frame that does not move.
 static void clearAmbiguous(IRBuilder<> &B, AllocaInst &A, ArrayRef<uint8_t> Words,
                            uint64_t Bytes) {
   constexpr uint64_t MostBytes = 1024; // beyond, rather refuse now and then
@@ -183,7 +184,7 @@ static void narrowWords(SmallVectorImpl<uint8_t> &Words, const AllocaInst &A, ui
 }
 
 static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
-                        const DataLayout &DL, AllocaInst &A, const Escape &Esc) {
+                        const DataLayout &DL, AllocaInst &A, const Escape &Esc, bool Verified) {
   uint64_t Bytes = localBytes(DL, A), Period;
   bool Misaligned;
   auto Words = localWords(DL, localType(A), Bytes, Period, Misaligned);
@@ -192,7 +193,8 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
   else
     narrowWords(Words, A, Bytes, Esc);
   Period = Words.size();
-  clearAmbiguous(B, A, Words, Bytes);
+  if (Verified)
+    clearAmbiguous(B, A, Words, Bytes);
   Ops.push_back(&A);
   Ops.push_back(B.getInt64(Bytes));
   Ops.push_back(B.getInt64(Period));
@@ -228,7 +230,7 @@ void emitEntryRecord(Function &F, unsigned Flags, int64_t Need, const Escape &Es
     Ops.push_back(B.getInt64(argumentKind(A, Esc)));
   Ops.push_back(B.getInt64(Locals.size()));
   for (AllocaInst *A : Locals)
-    appendLocal(Ops, B, DL, *A, Esc);
+    appendLocal(Ops, B, DL, *A, Esc, Flags & GREEN_MAP_VERIFIED);
   B.CreateIntrinsic(Intrinsic::experimental_stackmap, {}, Ops);
 }
 
