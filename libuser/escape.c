@@ -62,11 +62,13 @@ void green_escapes_free(struct green *t)
 /*
  * Where the frame ends that @addr lies in, its return address included, or 0 if
  * that cannot be told: only mapped functions are known to keep rbp as a frame
- * pointer.
+ * pointer. @flags: those of its function's map, but 0 of the one that asks.
  */
-static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
+static uintptr_t frame_of(const struct green *t, uintptr_t addr, uintptr_t fp, uint32_t *flags)
 {
 	uintptr_t lo, hi;
+
+	*flags = 0;
 
 	for (;;) {
 		const uintptr_t *frame = (const uintptr_t *)fp;
@@ -77,10 +79,18 @@ static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 		if (addr >= lo && addr < fp + 16)
 			return fp + 16;
 		ret = (const void *)frame[1];
-		if (!green_is_join(ret) && !green_map_flags((const char *)ret - 1))
+		*flags = green_map_flags((const char *)ret - 1);
+		if (!*flags && !green_is_join(ret))
 			return 0;
 		fp = frame[0];
 	}
+}
+
+static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
+{
+	uint32_t flags;
+
+	return frame_of(t, addr, fp, &flags);
 }
 
 static bool pinned(const struct green *t, uintptr_t addr)
@@ -181,12 +191,14 @@ void do_green_escape_all(uintptr_t fp)
 /*
  * Is @dest in a frame of this stack that is not pinned? That can be no memory
  * that was found from outside. A pin of one byte is of a frame that is not known.
+ * Functions that cannot move do not pin their own locals; and they do not ask.
  */
 static bool free_local(const struct green *t, uintptr_t dest, uintptr_t fp)
 {
-	uintptr_t frame = green_on_stack(t, dest) ? frame_end(t, dest, fp) : 0;
+	uint32_t flags;
+	uintptr_t frame = green_on_stack(t, dest) ? frame_of(t, dest, fp, &flags) : 0;
 
-	if (!frame)
+	if (!frame || flags & GREEN_MAP_SHARED)
 		return false;
 	for (const struct green_escape *e = first(t); e < end(t); e++)
 		if (e->addr < frame && (e->end >= frame || e->end == e->addr + 1))

@@ -41,3 +41,8 @@ int f(int *p, int n) {
 	return big[n];
 }' && has 'leaq	-2[0-9]{3}\(%rsp\), %r11'
 report $? 'a frame behind a return is counted'
+f 'int _setjmp(void *) __attribute__((returns_twice)); void g(void); void *kept;
+void f(void) { long env[25]; kept = env; if (!_setjmp(env)) g(); }' && ! has 'green_escape(_lend)?@'
+report $? 'a function that never moves does not pin its own locals'
+f 'void *kept; void f(int *p) { kept = p; }' && has 'green_escape@'
+report $? '... but any other address that it keeps'

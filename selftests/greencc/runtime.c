@@ -263,10 +263,20 @@ void do_green_escape_copy(uintptr_t src, size_t n)
 		do_green_escape(*(uintptr_t *)p);
 }
 
-/* Is the frame that @dest lies in none that is pinned? */
+/* Does the function that @pc returns to never move? */
+static int function_stays(const char *pc)
+{
+	struct map m = { 0 };
+
+	find(pc, &m, NULL);
+	return pc > m.func && pc <= m.func + m.code_size && m.flags & GREEN_MAP_SHARED;
+}
+
+/* Is the frame that @dest lies in none that is pinned, and not of a function that stays? */
 static int free_local(uintptr_t dest, uintptr_t *fp)
 {
 	uintptr_t start = 0, end;
+	int stays = 0;
 
 	if (!in_stack(dest))
 		return 0;
@@ -277,7 +287,10 @@ static int free_local(uintptr_t dest, uintptr_t *fp)
 		if (dest < end)
 			break;
 		start = end;
+		stays = function_stays((const char *)fp[1]);
 	}
+	if (stays)
+		return 0;
 	for (size_t i = 0; i < nr_pins; i++)
 		if (pins[i] >= start && pins[i] < end)
 			return 0;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <green.h>
 #include <green_ptrmap.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,50 @@ TEST(an_address_that_a_callee_keeps)
 	run(kept_by_callee);
 	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "kept_by_callee");
 	EXPECT_EQ(4, got.result);
+}
+
+static int **spot;
+
+static void NOINLINE put(int **where, int *what)
+{
+	*where = what;
+}
+
+/* In a local of its own, which a map names, and in one of a frame that never moves. */
+static void NOINLINE kept_by_caller(void)
+{
+	int local = 1, *mine;
+
+	put(&mine, &local);
+	++*mine;
+	put(spot, &local);
+	try_move(NULL);
+	got.result = ++**spot + local;
+}
+
+static int NOINLINE never_moves(int n, ...)
+{
+	int *word = NULL;
+	va_list ap;
+
+	va_start(ap, n);
+	spot = &word;
+	kept_by_caller();
+	n += va_arg(ap, int);
+	va_end(ap);
+	return n;
+}
+
+static void call_never_moves(void *arg)
+{
+	got.result += never_moves(1, 2);
+}
+
+TEST(an_address_in_a_frame_that_never_moves)
+{
+	run(call_never_moves);
+	EXPECT_REFUSED(GREEN_NOMOVE_ESCAPED, "kept_by_caller");
+	EXPECT_EQ(9, got.result);
 }
 
 static void NOINLINE given_to_foreign_code(void *arg)

@@ -5,6 +5,7 @@
  */
 #include "../runtime.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -631,6 +632,41 @@ static NOINLINE void left_by_calls(void)
 	}
 }
 
+static int **spot;
+
+static NOINLINE void through(int **where, int *what)
+{
+	*where = what;
+}
+
+/* To a local of its own, which a map names, and to one that was found. */
+static NOINLINE void stored_there(void)
+{
+	int x = 5, *mine;
+
+	through(&mine, &x);
+	*mine += 1;
+	through(spot, &x);
+	PINNED_BY("stored_there");
+	IS(**spot, 6);
+	IS(x, 6);
+}
+
+/* Its locals are not pinned, for it does not move. They are anybody's all the same. */
+static NOINLINE void in_frame_that_stays(int n, ...)
+{
+	int *word = NULL;
+	va_list ap;
+
+	va_start(ap, n);
+	spot = &word;
+	stored_there();
+	spot = NULL;
+	IS(word == NULL, 0);
+	IS(va_arg(ap, int), 2);
+	va_end(ap);
+}
+
 #define TEST(call, name)						\
 	do {								\
 		int before = wrong;					\
@@ -680,6 +716,7 @@ int test_main(void)
 	TEST(IS(recursion(20, NULL), 21), "recursion");
 	TEST(IS(in_floating(1.5, 2.5f), 6), "in_floating");
 	TEST(left_by_calls(), "left_by_calls");
+	TEST(in_frame_that_stays(1, 2), "in_frame_that_stays");
 	TEST(IS(many(40), 40), "many");
 	free(heap);
 	return wrong != 0;

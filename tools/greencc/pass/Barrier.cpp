@@ -31,6 +31,9 @@
 // that is not mapped copies memory (realloc(), qsort()), so that the word that was
 // stored first says nothing of others when it is overwritten.
 //
+// A function that never moves need not pin its own locals: the stack, or the segment,
+// that they are on stays as long as they are there. All of them are shared.
+//
 // Pointers are lent to calls whose callee is not seen. That is no store: the
 // callee has barriers of its own if it is mapped, and what is lent to any other is
 // pinned on the way out (Outgoing.cpp), or by green_escape_lend() if that cannot be. For what it finds through the pointer the callee relies on
@@ -141,8 +144,9 @@ namespace {
 
 class Barriers {
 public:
-  Barriers(Function &F, Escape &Esc)
-      : F(F), M(*F.getParent()), C(F.getContext()), DL(M.getDataLayout()), Esc(Esc) {}
+  Barriers(Function &F, Escape &Esc, bool Stays)
+      : F(F), M(*F.getParent()), C(F.getContext()), DL(M.getDataLayout()), Esc(Esc),
+        Stays(Stays) {}
 
   void run(Instruction *Entry) {
     SmallVector<Instruction *, 64> All;
@@ -240,10 +244,17 @@ private:
     if (!Esc.holdsStackAddress(*V))
       return;
     if (A < 8 || !Esc.isLoop(*V, *Ptr))
-      checkValue(&At, V, A >= 8 && Esc.maybeInside(*Ptr) ? Ptr : nullptr);
+      checkValue(&At, V, A >= 8 && mayBeNamed(*Ptr) ? Ptr : nullptr);
     else if (!ownAddress(*V) || ownAddress(*V) != underlyingLocal(*Ptr))
       checkValue(&At, V, Ptr, "green_escape_loop");
   }
+
+  // May a map name the word at Ptr? In a function that stays it may be a local of its
+  // own, which no pin tells from others.
+  bool mayBeNamed(const Value &Ptr) const { return !Stays && Esc.maybeInside(Ptr); }
+
+  // Is V the address of a local, which stays where it is?
+  bool stays(const Value &V) const { return Stays && underlyingLocal(V); }
 
   // The local that V is the address of, or each element of V.
   static AllocaInst *ownAddress(Value &V) {
@@ -393,7 +404,8 @@ private:
       Value *A = CB.getArgOperand(I);
       if (!isLent(CB, I))
         checkIfHeld(&CB, A);
-      else if (mayBeKept(CB, I) && !isHeldOutside(CB, I) && Esc.holdsStackAddress(*A))
+      else if (mayBeKept(CB, I) && !isHeldOutside(CB, I) && Esc.holdsStackAddress(*A) &&
+               !stays(*A))
         call(underlyingLocal(*A) ? &CB : ifOnStack(&CB, A), "green_escape_lend",
              {A, CB.getCalledOperand()});
     }
@@ -515,6 +527,8 @@ private:
   // Dest is null, or perhaps in a local that maps name, which Ask finds out.
   void checkWord(Instruction *At, Value *V, Value *Dest = nullptr,
                  StringRef Ask = "green_escape_to") {
+    if (stays(*V))
+      return;
     Instruction *Cold = underlyingLocal(*V) ? At : ifOnStack(At, V);
     if (!V->getType()->isPointerTy())
       V = new IntToPtrInst(V, PointerType::get(C, 0), "", Cold->getIterator());
@@ -568,7 +582,7 @@ private:
     if (!copiesWords(*At))
       return checkContents(At, Src, Bytes, Size, true);
     if (!Esc.staysInside(*Dest))
-      checkContents(At, Src, Bytes, Size, false, Esc.maybeInside(*Dest) ? Dest : nullptr);
+      checkContents(At, Src, Bytes, Size, false, mayBeNamed(*Dest) ? Dest : nullptr);
     if (Rest && Esc.contentsMove(*Src, Size - Rest, Rest)) {
       IRBuilder<> B(At);
       checkContents(At, B.CreatePtrAdd(Src, B.getInt64(Size - Rest)), B.getInt64(8), 8, false);
@@ -611,6 +625,7 @@ private:
   LLVMContext &C;
   const DataLayout &DL;
   Escape &Esc;
+  bool Stays; // F is never moved
 };
 
 } // namespace
@@ -623,8 +638,8 @@ void markFunction(Function &F, bool Tests) {
                                      Tests ? TestMark : BarrierMark));
 }
 
-void insertBarriers(Function &F, Instruction *Entry, Escape &Esc) {
-  Barriers(F, Esc).run(Entry);
+void insertBarriers(Function &F, Instruction *Entry, Escape &Esc, bool Stays) {
+  Barriers(F, Esc, Stays).run(Entry);
 }
 
 } // namespace greenpass

@@ -184,7 +184,7 @@ bool returnsOnly(const llvm::BasicBlock &BB); // ... what it may have merged
 // Barrier.cpp
 // Could a callee that is not mapped keep what it is lent?
 bool mayBeKept(const llvm::CallBase &CB, unsigned I);
-void insertBarriers(llvm::Function &F, llvm::Instruction *Entry, Escape &Esc);
+void insertBarriers(llvm::Function &F, llvm::Instruction *Entry, Escape &Esc, bool Stays);
 void markFunction(llvm::Function &F, bool Tests);
 
 // Layout.cpp

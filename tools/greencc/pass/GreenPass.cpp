@@ -204,7 +204,7 @@ public:
       Need[F] = needInFront(*F, Checked.contains(F), N);
       if (Checked.contains(F))
         insertGrowthChecks(*F, N);
-      insertBarriers(*F, At, Esc);
+      insertBarriers(*F, At, Esc, Shared.contains(F));
       Ways.route(*F, Esc, N);
       markFunction(*F, Need[F] != GREENCC_NO_TEST);
       if (Need[F] != GREENCC_NO_TEST)
