@@ -45,6 +45,10 @@ says 'is measured from one that is not followed' \
 	"$base"' void ask(struct base *); int f(void)
 	{ struct base b; ask(&b); return (uintptr_t)__builtin_frame_address(0) < b.number; }'
 report $? '... or with a number in a local that somebody else fills in'
+says 'is measured from one that is not followed' \
+	"$base"' void ask(struct base *); int f(void)
+	{ struct base b; ask(&b); return (uintptr_t)__builtin_frame_address(0) - b.number < 4096; }'
+report $? '... of which it is measured how much is left'
 says 'measured by a local' "$base"' size_t f(struct base *b) { char c; return b->at - &c; }'
 report $? 'a local that is measured from a pointer in the heap'
 says 'measured by a local' "$base"' int f(struct base *b)
@@ -71,7 +75,10 @@ says '' 'static char *base; void set(void) { base = __builtin_frame_address(0); 
 report $? 'nothing where all of it is seen'
 says '' "$base"' void f(struct base *b) { b->number = (uintptr_t)__builtin_frame_address(0) - b->limit; }
 	int g(struct base *b) { return (uintptr_t)__builtin_frame_address(0) < b->number; }
-	uintptr_t h(void) { return (uintptr_t)__builtin_frame_address(0); }'
+	uintptr_t h(void) { return (uintptr_t)__builtin_frame_address(0); }
+	void ask(struct base *);
+	void set(struct base *b)
+	{ struct base o; ask(&o); b->number = (uintptr_t)__builtin_frame_address(0) - o.limit; }'
 report $? 'nor of numbers in the heap'
 says '' 'int use(char *); struct out { char *p, *end; };
 	int f(struct out *o, const char *s)

@@ -7,10 +7,9 @@
 // the local, or the frame, is free to move. That is done before the optimizer begins,
 // as long as casts and stores are what the source says.
 //
-// Words are followed from where they come from to where they are used, through the
-// variables that are only loaded and stored, and the arguments and results of functions
-// that are seen. What is compared, measured or mixed with one another forms a group.
-// Either all of a group are numbers, or all stay addresses. It becomes numbers if
+// Words that come from addresses are followed to where they are used (StackWords.h).
+// What is compared, measured or mixed with one another forms a group. Either all of a
+// group are numbers, or all stay addresses. It becomes numbers if
 //
 // - none of it is used as an address: nothing is read or written through it, no
 //   callee that is not seen gets it, and no memory that is not seen as a pointer;
@@ -29,6 +28,7 @@
 // all addresses, and fault when one is used. Where it can be seen that a stack is
 // measured by addresses, and not made right, there is a warning.
 #include "Green.h"
+#include "StackWords.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -39,96 +39,28 @@ namespace greenpass {
 
 namespace {
 
-bool isWord(Type *T) { return T->isIntegerTy(64) || T->isPointerTy(); }
-
-// __builtin_setjmp() has it stored.
-bool jumps(const Function &F) {
-  const Function *Setjmp = F.getParent()->getFunction("llvm.eh.sjlj.setjmp");
-  return Setjmp && any_of(Setjmp->users(), [&](const User *I) {
-           return cast<Instruction>(I)->getFunction() == &F;
-         });
-}
-
-bool isFrameAddress(const Value &V) {
-  auto *II = dyn_cast<IntrinsicInst>(&V);
-  return II && II->getIntrinsicID() == Intrinsic::frameaddress &&
-         cast<ConstantInt>(II->getArgOperand(0))->isZero() &&
-         !II->getFunction()->hasFnAttribute(Attribute::Naked) && !jumps(*II->getFunction());
-}
-
-// The address of something in the frame, at whatever offset: the local.
-const Value *localOf(const Value *V) {
-  while (auto *G = dyn_cast<GetElementPtrInst>(V)) {
-    if (!G->getType()->isPointerTy())
-      return nullptr;
-    V = G->getPointerOperand();
-  }
-  auto *A = dyn_cast<Argument>(V);
-  return isa<AllocaInst>(V) || (A && A->hasByValAttr()) ? V : nullptr;
-}
-
-// -- what is seen as a whole -------------------------------------------------------
-
-bool isSeen(const Function &F) {
-  return !F.isDeclaration() && !F.isInterposable() && !F.isVarArg();
-}
-
-// The function that a call is of.
-Function *seenCallee(const CallBase &CB) {
-  auto *F = dyn_cast<Function>(CB.getCalledOperand());
-  return F && isSeen(*F) && CB.getFunctionType() == F->getFunctionType() ? F : nullptr;
-}
-
-// Are all calls of F seen?
-bool areCallsSeen(const Function &F) {
-  return F.hasLocalLinkage() && all_of(F.uses(), [&](const Use &U) {
-           auto *CB = dyn_cast<CallBase>(U.getUser());
-           return CB && CB->isCallee(&U) && seenCallee(*CB);
-         });
-}
-
-const IntrinsicInst *threadLocal(const Value *V) {
-  auto *II = dyn_cast<IntrinsicInst>(V);
-  return II && II->getIntrinsicID() == Intrinsic::threadlocal_address ? II : nullptr;
-}
-
-// Is it only loaded and stored, as a whole?
-bool isPlain(const Value &Ptr, Type *T) {
-  return all_of(Ptr.uses(), [&](const Use &U) {
-    const User *I = U.getUser();
-    if (auto *L = dyn_cast<LoadInst>(I))
-      return L->getType() == T;
-    if (auto *S = dyn_cast<StoreInst>(I))
-      return U.getOperandNo() == StoreInst::getPointerOperandIndex() &&
-             S->getValueOperand()->getType() == T;
-    if (threadLocal(I))
-      return isPlain(*I, T);
-    auto *II = dyn_cast<IntrinsicInst>(I);
-    return II && II->isLifetimeStartOrEnd();
-  });
-}
-
 // Of what comes from elsewhere: where from?
 enum Origin { Null, Narrow, FromMemory, FromLocal, FromCaller, Address, Unknown };
 
 // What is known of a group.
 enum : unsigned {
-  Frame = 1,        // an address of a frame
-  Local = 2,        // ... of a local
-  Used = 4,         // ... that is read or written somewhere
-  Large = 8,        // ... that has members or elements
-  Through = 16,     // used as an address, or in a way that is not known
-  ToCallee = 32,    // passed to code that is not seen
-  ToMemory = 64,    // stored as a pointer where it is not seen
-  AsInteger = 128,  // gets into memory or a result as an integer, or comes from there
-  Returned = 256,   // as a pointer, to callers that are not seen
-  Given = 512,      // ... by those
-  Computed = 1024,  // other arithmetic than plus and minus
-  Mixed = 2048,     // measured from pointers that are not seen
-  MixedInt = 4096,  // ... from integers
-  Measured = 8192,  // from one another
-  Compared = 1 << 14,  // with constants, or for equality
-  FarOffset = 1 << 15, // less something from memory: an offset, or another address
+  Frame = 1 << 0,             // an address of a frame
+  Local = 1 << 1,             // ... of a local
+  Used = 1 << 2,              // ... that is read or written somewhere
+  Large = 1 << 3,             // ... that has members or elements
+  Through = 1 << 4,           // used as an address, or in a way that is not known
+  ToCallee = 1 << 5,          // passed to code that is not seen
+  ToMemory = 1 << 6,          // stored as a pointer where it is not seen
+  AsInteger = 1 << 7,         // gets into memory or a result as an integer, or comes from there
+  Returned = 1 << 8,          // as a pointer, to callers that are not seen
+  Given = 1 << 9,             // ... by those
+  Computed = 1 << 10,         // other arithmetic than plus and minus
+  Mixed = 1 << 11,            // measured from pointers that are not seen
+  MixedInt = 1 << 12,         // ... from integers
+  Measured = 1 << 13,         // from one another
+  Compared = 1 << 14,         // with constants, or for equality
+  FarOffset = 1 << 15,        // less something from memory: an offset, or another address
+  NearOffset = 1 << 16,       // ... that a callee has put into a local
 };
 
 // Where a stack is measured, perhaps.
@@ -170,10 +102,9 @@ private:
 
 class Depth {
 public:
-  explicit Depth(Module &M) : M(M) {}
+  explicit Depth(Module &M) : M(M), Words(M) {}
 
   void run() {
-    follow();
     for (Function &F : M) {
       visitBorder(F);
       for (Instruction &I : instructions(F))
@@ -184,25 +115,7 @@ public:
   }
 
 private:
-  // -- which words come from addresses -------------------------------------------
-
-  // The variable that Ptr is the address of, if its uses here are plain.
-  const Value *variable(const Value *Ptr) {
-    if (auto *II = threadLocal(Ptr))
-      Ptr = II->getArgOperand(0);
-    auto [It, New] = Variables.try_emplace(Ptr, false);
-    if (New)
-      It->second = isVariable(Ptr);
-    return It->second ? Ptr : nullptr;
-  }
-
-  static bool isVariable(const Value *V) {
-    if (auto *A = dyn_cast<AllocaInst>(V))
-      return A->isStaticAlloca() && !A->isArrayAllocation() && isWord(A->getAllocatedType()) &&
-             isPlain(*A, A->getAllocatedType());
-    auto *G = dyn_cast<GlobalVariable>(V);
-    return G && !G->isConstant() && isWord(G->getValueType()) && isPlain(*G, G->getValueType());
-  }
+  // -- groups --------------------------------------------------------------------
 
   // Other files may read and write it as well.
   static bool isPublic(const Value *Variable) {
@@ -210,115 +123,12 @@ private:
     return G && !G->hasLocalLinkage();
   }
 
-  void carry(const Value *V) {
-    if (Carriers.insert(V).second)
-      Work.push_back(V);
-  }
-
-  static bool handsOn(const Instruction &I, const Use &U) {
-    if (!isWord(I.getType()))
-      return false;
-    if (I.getOpcode() == Instruction::Sub) // something less an address is none
-      return U.getOperandNo() == 0;
-    return isa<PtrToIntInst, IntToPtrInst, BitCastInst, FreezeInst, BinaryOperator, PHINode>(I) ||
-           (isa<SelectInst, GetElementPtrInst>(I) &&
-            (isa<SelectInst>(I) == (U.getOperandNo() != 0)));
-  }
-
-  // Where a word goes from U.
-  void carryFrom(const Use &U) {
-    auto *I = cast<Instruction>(U.getUser());
-    if (auto *S = dyn_cast<StoreInst>(I)) {
-      if (const Value *V = variable(S->getPointerOperand()); V && U.getOperandNo() == 0)
-        carry(V);
-    } else if (auto *CB = dyn_cast<CallBase>(I)) {
-      if (Function *F = seenCallee(*CB); F && CB->isArgOperand(&U))
-        if (const Argument *A = F->getArg(CB->getArgOperandNo(&U)); !A->hasByValAttr())
-          carry(A);
-    } else if (isa<ReturnInst>(I)) {
-      if (isSeen(*I->getFunction()))
-        carry(I->getFunction());
-    } else if (handsOn(*I, U) && !Distances.contains(I)) {
-      carry(I);
-    }
-  }
-
-  void carryFromLocal(const Value &Address) {
-    for (const Use &U : Address.uses())
-      if (auto *G = dyn_cast<GetElementPtrInst>(U.getUser()); G && localOf(G))
-        carryFromLocal(*G);
-      else
-        carryFrom(U);
-  }
-
-  void carryFromVariable(const Value &Ptr) {
-    for (const User *I : Ptr.users())
-      if (isa<LoadInst>(I))
-        carry(I);
-      else if (threadLocal(I))
-        carryFromVariable(*I);
-  }
-
-  void carryResult(const User &I, const Value &F) {
-    auto *CB = dyn_cast<CallBase>(&I);
-    if (CB && seenCallee(*CB) == &F)
-      carry(CB);
-  }
-
-  void carryAll() {
-    Carriers.clear();
-    for (Function &F : M) {
-      for (Argument &A : F.args())
-        if (A.hasByValAttr())
-          carryFromLocal(A);
-      for (Instruction &I : instructions(F))
-        if (isFrameAddress(I))
-          carry(&I);
-        else if (isa<AllocaInst>(I))
-          carryFromLocal(I);
-    }
-    while (!Work.empty()) {
-      const Value *V = Work.pop_back_val();
-      if (isa<AllocaInst, GlobalVariable>(V))
-        carryFromVariable(*V);
-      else if (isa<Function>(V))
-        for (const User *I : V->users())
-          carryResult(*I, *V);
-      else
-        for (const Use &U : V->uses())
-          carryFrom(U);
-    }
-  }
-
-  bool isWordOfStack(const Value *V) const { return Carriers.contains(V) || localOf(V); }
-
-  // The difference of two is none. Which are such differences, and what is followed,
-  // depend on one another.
-  void follow() {
-    constexpr unsigned MostRounds = 10;
-    for (unsigned Round = 0; Round < MostRounds; Round++) {
-      carryAll();
-      DenseSet<const Instruction *> Found;
-      for (Function &F : M)
-        for (Instruction &I : instructions(F))
-          if (I.getOpcode() == Instruction::Sub && isWordOfStack(I.getOperand(0)) &&
-              isWordOfStack(I.getOperand(1)))
-            Found.insert(&I);
-      if (Found == Distances)
-        return;
-      Distances = std::move(Found);
-    }
-    Unsettled = true;
-  }
-
-  // -- groups --------------------------------------------------------------------
-
   // The member that U's operand is; null if it is none.
   const void *member(const Use &U) {
     const Value *V = U.get();
-    if (Carriers.contains(V))
+    if (Words.contains(V))
       return V;
-    const Value *L = localOf(V);
+    const Value *L = localAt(V);
     if (!L)
       return nullptr;
     Group.add(&U, Local);
@@ -367,9 +177,9 @@ private:
     auto *L = dyn_cast<LoadInst>(V);
     if (!L)
       return V->getType()->isPointerTy() ? Address : Unknown;
-    const Value *Var = variable(L->getPointerOperand());
+    const Value *Var = Words.variable(L->getPointerOperand());
     if (!Var)
-      return localOf(L->getPointerOperand()) ? FromLocal : FromMemory;
+      return localAt(L->getPointerOperand()) ? FromLocal : FromMemory;
     return isa<GlobalVariable>(Var) ? FromMemory : originOfStores(*Var);
   }
 
@@ -427,9 +237,9 @@ private:
       return visitReturn(I);
     if (auto *B = dyn_cast<BinaryOperator>(&I))
       return visitArithmetic(*B);
-    bool Follows = Carriers.contains(&I);
+    bool Follows = Words.contains(&I);
     for (Use &U : I.operands()) {
-      if (!Follows || !handsOn(I, U)) {
+      if (!Follows || !StackWords::handsOn(I, U)) {
         isUsedAs(U.get(), isa<PtrToIntInst, TruncInst>(I) ? Computed : Through);
       } else if (const void *V = member(U)) {
         Group.join(&I, V);
@@ -441,18 +251,18 @@ private:
 
   // ... an address, or something else that is not followed.
   void isUsedAs(const Value *V, unsigned F = Through) {
-    if (Carriers.contains(V) && !isa<AllocaInst, GlobalVariable>(V)) // those: what is in them
+    if (Words.contains(V) && !isa<AllocaInst, GlobalVariable>(V)) // those: what is in them
       Group.add(V, F);
   }
 
   void visitStore(StoreInst &S) {
-    const Value *Var = variable(S.getPointerOperand());
+    const Value *Var = Words.variable(S.getPointerOperand());
     Use &U = S.getOperandUse(0);
     bool Pointer = U->getType()->isPointerTy();
     if (!Var)
       isUsedAs(S.getPointerOperand());
     const void *V = member(U);
-    if (!Var || !Carriers.contains(Var)) {
+    if (!Var || !Words.contains(Var)) {
       if (V)
         Group.add(V, Pointer ? ToMemory : AsInteger);
       return;
@@ -466,10 +276,10 @@ private:
   }
 
   void visitLoad(LoadInst &L) {
-    const Value *Var = variable(L.getPointerOperand());
+    const Value *Var = Words.variable(L.getPointerOperand());
     if (!Var)
       return isUsedAs(L.getPointerOperand());
-    if (!Carriers.contains(&L))
+    if (!Words.contains(&L))
       return;
     Group.join(&L, Var);
     if (auto *G = dyn_cast<GlobalVariable>(Var); G && G->hasInitializer())
@@ -512,7 +322,7 @@ private:
     const void *P = member(X), *Q = member(Y);
     if (!P && !Q)
       return;
-    if (Distances.contains(&B))
+    if (Words.isDistance(B))
       return areMeasured(B, P, Q);
     bool Sub = B.getOpcode() == Instruction::Sub;
     if (Sub && Q)
@@ -527,6 +337,8 @@ private:
       return isMeasuredWith(B, P, Other, true);
     if (Sub && origin(Other) == FromMemory)
       Group.add(P, FarOffset);
+    if (Sub && origin(Other) == FromLocal)
+      Group.add(P, NearOffset);
   }
 
   // What callers that are not seen pass and get.
@@ -534,9 +346,9 @@ private:
     if (F.isDeclaration() || areCallsSeen(F))
       return;
     for (const Argument &A : F.args())
-      if (Carriers.contains(&A))
+      if (Words.contains(&A))
         Group.add(&A, A.getType()->isPointerTy() ? Given : AsInteger);
-    if (Carriers.contains(&F))
+    if (Words.contains(&F))
       Group.add(&F, F.getReturnType()->isPointerTy() ? Returned : AsInteger);
   }
 
@@ -549,12 +361,12 @@ private:
     if (isFrameAddress(CB))
       return Group.add(&CB, Frame);
     Function *F = seenCallee(CB);
-    if (Carriers.contains(&CB))
+    if (Words.contains(&CB))
       Group.join(&CB, F);
     for (Use &U : CB.args()) {
       const Argument *A = F && !CB.isByValArgument(CB.getArgOperandNo(&U))
                               ? F->getArg(CB.getArgOperandNo(&U)) : nullptr;
-      if (A && Carriers.contains(A)) {
+      if (A && Words.contains(A)) {
         if (const void *V = member(U))
           Group.join(A, V);
         else
@@ -574,7 +386,7 @@ private:
     Use &U = I.getOperandUse(0);
     const Function *F = I.getFunction();
     const void *V = member(U);
-    if (Carriers.contains(F)) {
+    if (Words.contains(F)) {
       if (V)
         Group.join(F, V);
       else
@@ -588,9 +400,12 @@ private:
 
   bool isNumber(const void *Member) {
     unsigned F = Group.flags(Member);
-    if (Unsettled || !(F & (Frame | Local)) || F & (Through | ToCallee | ToMemory | Mixed))
+    if (!Words.isSettled() || !(F & (Frame | Local)) || F & (Through | ToCallee | ToMemory | Mixed))
       return false;
     if (F & Local && (!(F & Measured) || F & (AsInteger | MixedInt | Computed | Compared)))
+      return false;
+    // It could be what is left down to a bound of the stack.
+    if (F & NearOffset && F & (MixedInt | Compared))
       return false;
     if (F & Given && !(F & Returned))
       return false;
@@ -620,7 +435,7 @@ private:
     }
     // For each of the edges from one block it must be the same.
     BasicBlock *From = P->getIncomingBlock(U);
-    if (!localOf(U.get()))
+    if (!localAt(U.get()))
       return;
     Value *N = numberOfLocal(From->getTerminator(), U.get());
     for (unsigned I = 0; I < P->getNumIncomingValues(); I++)
@@ -709,8 +524,9 @@ private:
                       : F & Returned             ? "is returned as a pointer"
                       : F & AsInteger            ? "is stored, but used in other ways, too"
                       : F & Through              ? nullptr
-                      : F & (Mixed | MixedInt | Given) ? "is measured from one that is not followed"
-                                                 : nullptr;
+                      : F & (Mixed | MixedInt | Given | NearOffset)
+                          ? "is measured from one that is not followed"
+                          : nullptr;
     if (Why)
       say(I, Twine("the frame's address ") + Why + ": the frame cannot move, and depths that are "
              "measured by it are wrong on a segment; green_stack_depth() is right");
@@ -718,12 +534,10 @@ private:
 
   // What nobody reads or writes is there to tell where the stack is.
   void warnOfMark(const StoreInst &S) {
-    const Value *L = localOf(S.getValueOperand());
-    const void *Member = L ? (const void *)&S.getOperandUse(0) : S.getValueOperand();
-    if ((!L && !Carriers.contains(S.getValueOperand())) ||
-        (variable(S.getPointerOperand()) && Carriers.contains(variable(S.getPointerOperand())) &&
-         !isPublic(variable(S.getPointerOperand()))))
+    const Value *V = S.getValueOperand(), *Var = Words.variable(S.getPointerOperand());
+    if ((!localAt(V) && !Words.contains(V)) || (Var && !isPublic(Var)))
       return;
+    const void *Member = Words.contains(V) ? (const void *)V : &S.getOperandUse(0);
     unsigned F = Group.flags(Member);
     if (F & Local && !(F & (Frame | Used | Large | Through | ToCallee)) && !isNumber(Member))
       say(S, "the address of a local that has no other use is stored: depths that are measured "
@@ -741,15 +555,12 @@ private:
   }
 
   Module &M;
+  StackWords Words;
   Groups Group;
-  DenseMap<const Value *, bool> Variables, UsedLocals;
+  DenseMap<const Value *, bool> UsedLocals;
   DenseMap<const Value *, Origin> Origins;
-  DenseSet<const Value *> Carriers; // instructions, arguments, variables; functions: results
-  DenseSet<const Instruction *> Distances;
-  SmallVector<const Value *, 64> Work;
   SmallVector<Use *, 0> Locals;
   SmallVector<Measure, 0> Measures;
-  bool Unsettled = false;
 };
 
 } // namespace
