@@ -252,7 +252,11 @@ struct Escape::Impl : PointsTo {
     // An integer that is made a pointer in this way.
     if (isa<Constant>(Base))
       return copy(OutsideOnly, node(&G));
+#if LLVM_VERSION_MAJOR >= 22
     SmallMapVector<Value *, APInt, 4> Variable;
+#else
+    MapVector<Value *, APInt> Variable;
+#endif
     APInt Constant(64, 0);
     uint64_t Stride = 0;
     if (!cast<GEPOperator>(G).collectOffset(DL, 64, Variable, Constant))
