@@ -101,7 +101,7 @@ static bool pinned(const struct green *t, uintptr_t addr)
 	return false;
 }
 
-/* Too many frames are pinned: from the lowest up, all are, until the end. */
+/* From @addr up all is pinned, until the end. */
 static void pin_all_above(struct green *t, uintptr_t addr)
 {
 	struct green_escape *p = t->escapes.many ?: t->escapes.few;
@@ -111,6 +111,34 @@ static void pin_all_above(struct green *t, uintptr_t addr)
 			addr = e->addr;
 	t->escapes.nr = 1;
 	*p = (struct green_escape){ addr, UINTPTR_MAX };
+}
+
+static bool is_of_unknown_frame(const struct green_escape *e)
+{
+	return e->end == e->addr + 1;
+}
+
+/*
+ * Too many frames are pinned: the two lowest pins become one, with what lies between
+ * them, until the older frame is left; or for good, if it is not known which frames.
+ */
+static void merge_lowest(struct green *t)
+{
+	struct green_escape *p = t->escapes.many ?: t->escapes.few, *lowest = p, *next = NULL;
+	unsigned int i;
+
+	for (i = 1; i < t->escapes.nr; i++)
+		if (p[i].addr < lowest->addr) {
+			next = lowest;
+			lowest = &p[i];
+		} else if (!next || p[i].addr < next->addr) {
+			next = &p[i];
+		}
+	if (is_of_unknown_frame(lowest) || is_of_unknown_frame(next))
+		lowest->end = UINTPTR_MAX;
+	else if (lowest->end < next->end)
+		lowest->end = next->end;
+	*next = p[--t->escapes.nr];
 }
 
 static bool has_room(struct green *t)
@@ -140,10 +168,8 @@ static void add(struct green *t, uintptr_t addr, uintptr_t frame)
 				p[i].addr = addr;
 			return;
 		}
-	if (!has_room(t)) {
-		pin_all_above(t, addr);
-		return;
-	}
+	if (!has_room(t))
+		merge_lowest(t);
 	p = t->escapes.many ?: t->escapes.few;
 	p[t->escapes.nr++] = (struct green_escape){ addr, frame ? frame : addr + 1 };
 }

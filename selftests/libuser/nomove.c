@@ -338,6 +338,19 @@ TEST(escapes_from_many_frames)
 	EXPECT_EQ(100, got.result);
 }
 
+static void NOINLINE pinned_many(void *arg)
+{
+	pins_many(NULL);
+	try_move(NULL);
+}
+
+TEST(escapes_from_many_frames_that_are_left)
+{
+	run(pinned_many);
+	EXPECT_MOVED();
+	EXPECT_EQ(100, got.result);
+}
+
 static void NOINLINE looks_like_an_address(void *arg)
 {
 	volatile uintptr_t words[4] = { 1, 2, 3, 4 };
