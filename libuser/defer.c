@@ -102,7 +102,7 @@ int rt_defer_more(unsigned long meta, const void *a2, const void *a3, const void
  */
 static bool lacks_room(const struct green *t, const struct green_defer *call)
 {
-	return t->sp - t->lo < GREEN_FOREIGN_ROOM + green_slot_slack(t->slot) &&
+	return t->sp - t->lo < GREEN_ABI_NEED + green_slot_slack(t->slot) &&
 	       !(green_map_flags_of((const void *)call->fn) & GREEN_MAP_TESTS);
 }
 

@@ -279,8 +279,8 @@ green_stack_depth_frame:
 	.size	green_stack_depth_frame, . - green_stack_depth_frame
 
 /*
- * The return address of a segment's first function: SEGMENT_ARGS bytes above rsp
- * is its struct green_segment, or SEGMENT_FAR. All that may hold a result is
+ * The return address of a segment's first function: GREEN_ABI_NEAR bytes above rsp
+ * is its struct green_segment, or GREEN_ABI_FAR. All that may hold a result is
  * kept.
  */
 	.globl	green_segment_leave
@@ -291,13 +291,13 @@ green_stack_depth_frame:
 	.type	green_segment_join_far, @function
 green_segment_join_far:
 	.cfi_startproc
-	/* DW_CFA_def_cfa_expression: *(rsp + SEGMENT_FAR + S_SP) + 8 */
+	/* DW_CFA_def_cfa_expression: *(rsp + GREEN_ABI_FAR + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0x98, 0x20, 0x06, 0x23, 8
-	/* DW_CFA_expression of rbp: rsp + SEGMENT_FAR + S_RBP */
+	/* DW_CFA_expression of rbp: rsp + GREEN_ABI_FAR + S_RBP */
 	.cfi_escape 0x10, 6, 3, 0x77, 0xb0, 0x20
 	nop			/* unwinders look in front of a return address */
 green_segment_leave_far:
-	addq	$SEGMENT_FAR - SEGMENT_ARGS, %rsp
+	addq	$GREEN_ABI_FAR - GREEN_ABI_NEAR, %rsp
 	/* ... as in green_segment_join */
 	.cfi_escape 0x0f, 6, 0x77, 0xe8, 0x00, 0x06, 0x23, 8
 	.cfi_escape 0x10, 6, 3, 0x77, 0x80, 0x01
@@ -308,12 +308,12 @@ green_segment_leave_far:
 	.type	green_segment_join, @function
 green_segment_join:
 	.cfi_startproc
-	/* ... *(rsp + SEGMENT_ARGS + S_SP) + 8 */
+	/* ... *(rsp + GREEN_ABI_NEAR + S_SP) + 8 */
 	.cfi_escape 0x0f, 6, 0x77, 0xe8, 0x00, 0x06, 0x23, 8
 	.cfi_escape 0x10, 6, 3, 0x77, 0x80, 0x01
 	nop
 green_segment_leave:
-	addq	$SEGMENT_ARGS, %rsp
+	addq	$GREEN_ABI_NEAR, %rsp
 	/* *(rsp + S_SP) + 8 */
 	.cfi_escape 0x0f, 5, 0x77, S_SP, 0x06, 0x23, 8
 	.cfi_escape 0x10, 6, 2, 0x77, S_RBP
@@ -338,7 +338,7 @@ green_segment_leave:
 	movq	%r11, T_HI(%r10)
 	movq	S_LIMIT(%rsp), %r11
 	movq	%r11, T_LIMIT(%r10)
-	movq	%r11, %fs:0x70
+	movq	%r11, %fs:GREEN_ABI_LIMIT
 	movq	S_RBP(%rsp), %rbp
 	.cfi_same_value rbp
 	movq	S_SP(%rsp), %rsp
@@ -360,7 +360,7 @@ green_segment_leave:
 \name:
 	.cfi_startproc
 	.ifnc	\name, green_escape_end
-	cmpq	$0, %fs:0x70		/* an ordinary stack: nothing moves */
+	cmpq	$0, %fs:GREEN_ABI_LIMIT		/* an ordinary stack: nothing moves */
 	jne	2f
 	ret
 2:
@@ -370,8 +370,8 @@ green_segment_leave:
 	testl	$0xffc, %e\callee
 	jz	3f
 	movl	-4(%r\callee), %r11d
-	orl	$0x01000000, %r11d
-	cmpl	$0x071f0f67, %r11d
+	orl	$GREEN_ABI_MARK_BIT, %r11d
+	cmpl	$GREEN_ABI_MARK, %r11d
 	jne	3f
 	ret
 3:
@@ -428,7 +428,7 @@ green_segment_leave:
 	.p2align 4
 green_lend_hold:
 	.cfi_startproc
-	cmpq	$0, %fs:0x70		/* an ordinary stack */
+	cmpq	$0, %fs:GREEN_ABI_LIMIT		/* an ordinary stack */
 	jne	1f
 	jmp	*%r10
 1:	pushq	%rbp
@@ -534,7 +534,7 @@ green_enter:
 	movq	T_SP(%r10), %rsp
 	.cfi_def_cfa rsp, SAVED_SIZE
 	movq	T_LIMIT(%r10), %r11
-	movq	%r11, %fs:0x70
+	movq	%r11, %fs:GREEN_ABI_LIMIT
 	movq	T_RET(%r10), %rax
 	jmp	green_leave
 	CFI_RUNTIME
@@ -591,14 +591,14 @@ green_next:
 	movq	%rax, %r10
 	movq	%r10, W_RUNNING(%rbx)
 	movq	T_LIMIT(%r10), %r11
-	movq	%r11, %fs:0x70
+	movq	%r11, %fs:GREEN_ABI_LIMIT
 	movq	T_RET(%r10), %rax
 	movq	T_SP(%r10), %rsp
 	.cfi_def_cfa rsp, SAVED_SIZE
 	jmp	green_leave
 	CFI_RUNTIME
 1:	xorl	%eax, %eax
-	movq	%rax, %fs:0x70
+	movq	%rax, %fs:GREEN_ABI_LIMIT
 	movq	W_OS_SP(%rbx), %rsp
 	jmp	green_leave
 	.cfi_endproc
@@ -669,7 +669,7 @@ green_switch_resume:
 	movq	%fs:(%r11), %r11
 	movq	%rbx, W_RUNNING(%r11)
 	movq	T_LIMIT(%rbx), %r11
-	movq	%r11, %fs:0x70
+	movq	%r11, %fs:GREEN_ABI_LIMIT
 	movq	T_RET(%rbx), %rax
 	jmp	green_leave
 	.cfi_endproc
@@ -745,7 +745,7 @@ green_thread_base:
 	.p2align 4
 green_call_untested:
 	.cfi_startproc
-	leaq	-(GREEN_FOREIGN_ROOM + 1)(%rsp), %r11	/* all of it is GREENCC_GUESS */
+	leaq	-(GREEN_ABI_NEED + 1)(%rsp), %r11	/* all of it is GREENCC_GUESS */
 	call	green_stack_morestack_fixed
 	movq	%rax, %r10
 	xorl	%eax, %eax
@@ -999,7 +999,7 @@ green_landed:
 	testq	%r11, %r11
 	jz	3f
 	movq	T_LIMIT(%r11), %r11
-	movq	%r11, %fs:0x70
+	movq	%r11, %fs:GREEN_ABI_LIMIT
 3:	leaq	-64(%rbp), %rsp
 	POP_PLAIN	r10, r9, r8, rdi, rsi, rdx, rcx, rax, rbp
 	.cfi_def_cfa rsp, 8

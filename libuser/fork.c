@@ -271,7 +271,7 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 	memcpy(STATE, state, STATE_BYTES);
 	free(state);
 	green_be_worker(w);
-	__asm__ volatile("movq %0, %%fs:0x70" : : "r"(limit));
+	green_set_limit(limit);
 	/* A child of that run's came back here. */
 	if (getpid() != pid)
 		go_on_alone();

@@ -11,6 +11,8 @@
 #ifndef GREEN_INTERNAL_H
 #define GREEN_INTERNAL_H
 
+#include <green/abi.h>
+
 /* Offsets for enter.S; checked by the assertions at the end of this file. */
 #define T_SP		0
 #define T_RET		8
@@ -22,13 +24,6 @@
 #define T_SLOT		56
 #define T_SEGMENT	64
 #define T_SPARE		72
-
-/*
- * Words above the return address of a segment's first function: copies of what
- * may be its arguments.
- */
-#define SEGMENT_ARGS	80
-#define SEGMENT_FAR	4096
 
 #define S_LO		0
 #define S_HI		8
@@ -49,15 +44,12 @@
 #define SAVED_SIZE	64
 #define ENTRY_SIZE	208
 #define ENTRY_FLAGS	128
-#define ENTRY_FAR	1		/* SEGMENT_FAR bytes of arguments, not SEGMENT_ARGS */
+#define ENTRY_FAR	1		/* GREEN_ABI_FAR bytes of arguments, not GREEN_ABI_NEAR */
 #define ENTRY_FIXED	2		/* only a segment will do */
 #define D_FN		8
 #define D_FLAGS		32
 #define D_ARGS		40
 #define CALL_UNTESTED	4		/* in D_FLAGS: it needs a segment to run on */
-
-/* What is made free for code that does not test its stack: greencc's UncheckedNeed. */
-#define GREEN_FOREIGN_ROOM 32768
 
 #ifndef __ASSEMBLER__
 
@@ -279,6 +271,12 @@ struct green {
 	struct green_io io;
 	struct green_escapes escapes;
 };
+
+/* Of the calling OS thread. */
+static inline void green_set_limit(uintptr_t limit)
+{
+	__asm__ volatile("movq %0, %%fs:%c1" : : "r"(limit), "i"(GREEN_ABI_LIMIT) : "memory");
+}
 
 /* In a call of the runtime: the sp of who called. */
 static inline uintptr_t green_caller_sp(const struct green *t)

@@ -73,7 +73,7 @@ static void leave_from_handler(struct green *t, uintptr_t target)
 	if (defers_below(t, target) || (t->exiting && t->exiting < target))
 		green_die(t, "siglongjmp() from a signal handler over deferred calls");
 	leave(t, target);
-	__asm__ volatile("movq %0, %%fs:0x70" : : "r"(t->limit) : "memory");
+	green_set_limit(t->limit);
 }
 
 /*

@@ -21,12 +21,10 @@
  * The compiler's tests have a small runtime of their own, and this file as well.
  */
 
-/* What stands in front of mapped code (Barrier.cpp): nopl (%edi) or (%esi). */
-#define MARK		0x071f0f67
-#define MARK_TESTS	0x061f0f67
+#include "../include/green/abi.h"
 
-/* 32 KiB, which are a guess: GREENCC_GUESS. */
-#define NEED		((32 << 10) + 1)
+/* It is a guess: GREENCC_GUESS. */
+#define NEED		(GREEN_ABI_NEED + 1)
 
 	.altmacro
 
@@ -87,7 +85,7 @@
 	.macro	IF_MAPPED
 	testl	$0xffc, %r10d
 	jz	1f
-	cmpl	$MARK_TESTS, -4(%r10)
+	cmpl	$GREEN_ABI_MARK_TESTS, -4(%r10)
 	jne	1f
 	jmp	*%r10
 1:
@@ -95,7 +93,7 @@
 
 	.macro	TEST
 	leaq	-NEED(%rsp), %r11
-	cmpq	%fs:0x70, %r11
+	cmpq	%fs:GREEN_ABI_LIMIT, %r11
 	jb	3f
 2:
 	.endm

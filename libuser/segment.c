@@ -106,7 +106,7 @@ int green_segment_begin(struct green *t, size_t need)
 {
 	const struct green_entry *e = (const void *)(t->sp + sizeof(struct green_saved));
 	bool far = e->flags & ENTRY_FAR;
-	size_t args = far ? SEGMENT_FAR : SEGMENT_ARGS;
+	size_t args = far ? GREEN_ABI_FAR : GREEN_ABI_NEAR;
 	uintptr_t ret = (uintptr_t)(e + 1), top;
 	size_t size = need + args + ROOM, n;
 	struct green_saved *saved;

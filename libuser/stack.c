@@ -9,7 +9,7 @@
  *
  * The gap is for code that does not test its stack: a frame larger than what is left
  * of a stack steps over a single page, and writes to whatever lies beyond. Code that
- * greencc built asks before each call of foreign code for GREEN_FOREIGN_ROOM. No slot of
+ * greencc built asks before each call of foreign code for GREEN_ABI_NEED. No slot of
  * less than FOREIGN_SLOT bytes has as much, so only code that tests runs on those,
  * and one page will do below them; unless a thread's first function tests nothing, or
  * no stack may be larger, so that the call goes on with less (grow.c).
@@ -28,9 +28,9 @@
 
 #define MAX_POISON	(256UL << 10)
 
-/* The least slot that can have GREEN_FOREIGN_ROOM above its limit. */
+/* The least slot that can have GREEN_ABI_NEED above its limit. */
 #define FOREIGN_SLOT	(64UL << 10)
-static_assert(FOREIGN_SLOT / 2 <= GREEN_FOREIGN_ROOM, "half the size has it, too");
+static_assert(FOREIGN_SLOT / 2 <= GREEN_ABI_NEED, "half the size has it, too");
 
 /* Gaps of one page, of green_options' size, and others. */
 enum { GAP_PAGE, GAP_USUAL, GAP_WIDE, GAP_CLASSES };

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../../include/green/abi.h"
 #include "../../include/green_ptrmap.h"
 
 extern const char __start_green_maps[], __stop_green_maps[];
@@ -328,7 +329,7 @@ void do_green_escape_lend(uintptr_t value, const char *callee)
 {
 	const uint32_t *mark = (const uint32_t *)callee - 1;
 
-	if (!((uintptr_t)callee & 0xffc) || (*mark | 0x01000000) != 0x071f0f67)
+	if (!((uintptr_t)callee & 0xffc) || (*mark | GREEN_ABI_MARK_BIT) != GREEN_ABI_MARK)
 		do_green_escape(value);
 }
 
@@ -448,7 +449,7 @@ static void retire(char *p, size_t n)
 
 static void set_limit(char *limit)
 {
-	__asm__ volatile("movq %0, %%fs:0x70" : : "r"(limit));
+	__asm__ volatile("movq %0, %%fs:%c1" : : "r"(limit), "i"(GREEN_ABI_LIMIT));
 }
 
 /* Room below the limit for the frame that finds out, and for the move. */

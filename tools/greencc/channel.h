@@ -33,12 +33,8 @@
 #define GREENCC_NO_TEST		(-1L)
 #define GREENCC_GUESS		1L		/* 32 KiB of it are one, for foreign code */
 #define GREENCC_GUESS_DYNAMIC	2L		/* 256 KiB, for alloca() */
-#define GREENCC_FAR		(1L << 40)	/* arguments may take GREENCC_FAR_BYTES of stack */
+#define GREENCC_FAR		(1L << 40)	/* arguments may take GREEN_ABI_FAR bytes of stack */
 #define GREENCC_FIXED		(1L << 41)	/* the stack must not move: only a segment will do */
 #define GREENCC_IF_LARGE	(1L << 42)	/* test only if the frame is large */
-
-/* What a segment copies: libuser/internal.h, SEGMENT_ARGS and SEGMENT_FAR. */
-#define GREENCC_NEAR_BYTES	80
-#define GREENCC_FAR_BYTES	4096
 
 #endif

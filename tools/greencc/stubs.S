@@ -7,6 +7,8 @@
  * On an ordinary stack the word at %fs:0x70 is 0, and nothing is to be done. If it
  * is not, there is a libgreen that cannot be reached from here.
  */
+#include "../../include/green/abi.h"
+
 	.macro	STUB name
 	.weak	\name
 	.type	\name, @function
@@ -30,7 +32,7 @@
 	STUB	green_landed
 	STUB	green_leave_frames
 	.cfi_startproc
-	cmpq	$0, %fs:0x70
+	cmpq	$0, %fs:GREEN_ABI_LIMIT
 	jne	1f
 	ret
 	/* write(2, message, sizeof(message)); abort() would need a library. */
@@ -49,7 +51,7 @@
 	.cfi_endproc
 	STUB	green_stack_depth_address
 	.cfi_startproc
-	cmpq	$0, %fs:0x70
+	cmpq	$0, %fs:GREEN_ABI_LIMIT
 	jne	1b
 	movq	%rdi, %rax
 	ret
@@ -69,7 +71,7 @@
 	.endr
 	STUB	green_need_far
 	.cfi_startproc
-	cmpq	$0, %fs:0x70
+	cmpq	$0, %fs:GREEN_ABI_LIMIT
 	jne	1b
 	jmp	*%r10
 	.cfi_endproc

@@ -138,7 +138,7 @@ bool mayBeKept(const CallBase &CB, unsigned I) {
 
 // What nobody else writes, and the runtime knows too (lend.S): nopl (%edi), and of
 // functions that test the stack nopl (%esi).
-constexpr uint32_t BarrierMark = 0x071f0f67, TestMark = 0x061f0f67;
+constexpr uint32_t BarrierMark = GREEN_ABI_MARK, TestMark = GREEN_ABI_MARK_TESTS;
 
 namespace {
 

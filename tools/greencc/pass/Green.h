@@ -26,6 +26,7 @@
 #include <set>
 #include <string>
 
+#include "../../../include/green/abi.h"
 #include "../../../include/green_ptrmap.h"
 #include "../channel.h"
 
@@ -64,10 +65,10 @@ bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
 
 // Stack that must be free below the frame when a callee without entry checks
 // is called. Two-way search of a string has a table of 2 KiB on its stack.
-constexpr uint64_t UncheckedNeed = 32768;
-constexpr uint64_t SmallNeed = 4096;
+constexpr uint64_t UncheckedNeed = GREEN_ABI_NEED;
+constexpr uint64_t SmallNeed = GREEN_ABI_NEED_SMALL;
 // ... and when alloca() is, or a local has a variable size.
-constexpr uint64_t DynamicNeed = 256 * 1024;
+constexpr uint64_t DynamicNeed = GREEN_ABI_NEED_DYNAMIC;
 
 bool isJump(const llvm::CallBase &CB); // TailCalls.cpp
 

@@ -20,7 +20,7 @@ namespace greenpass {
 // The limit is in the thread control block at %fs:0x70, the word that glibc
 // sets aside for split stacks. It is 0 on stacks that are not ours.
 constexpr unsigned FsAddressSpace = 257;
-constexpr uint64_t LimitOffset = 0x70;
+constexpr uint64_t LimitOffset = GREEN_ABI_LIMIT;
 
 namespace {
 
@@ -119,7 +119,7 @@ static Passing passing(const CallBase &CB) {
 }
 
 // Segments begin with copies of the arguments on the stack, up to this many bytes.
-constexpr uint64_t MostStackBytes = GREENCC_FAR_BYTES - 64;
+constexpr uint64_t MostStackBytes = GREEN_ABI_FAR - 64;
 
 static bool isExotic(const Passing &P) { return P.Exotic || P.StackBytes > MostStackBytes; }
 
@@ -297,7 +297,7 @@ int64_t needInFront(Function &F, bool Checked, const Needs &N) {
   if (!Checked)
     return GREENCC_FAR | GREENCC_FIXED | GREENCC_IF_LARGE;
   uint64_t Need = N.OnEntry;
-  bool Far = F.isVarArg() || !P.Described || P.StackBytes > GREENCC_NEAR_BYTES;
+  bool Far = F.isVarArg() || !P.Described || P.StackBytes > GREEN_ABI_NEAR;
   int64_t Guess = Need >= DynamicNeed     ? GREENCC_GUESS_DYNAMIC
                   : Need >= UncheckedNeed ? GREENCC_GUESS
                                           : 0;
