@@ -195,9 +195,10 @@ green_stack_grow:
 /*
  * The same for a test in front of a function, which has its arguments in
  * registers: all are kept. r11 is the caller's rsp less the need, which is 0 for
- * _none; how much of the need is a guess is in its lowest bits (move.c). While the runtime works the registers are in struct green_entry; prove.c
- * adjusts those of them that the function's map calls pointers. After _far there
- * may be more arguments on the stack, and after _fixed it must not move.
+ * _none; how much of the need is a guess is in its lowest bits (grow.c). While the
+ * runtime works the registers are in struct green_entry; prove.c adjusts those of them
+ * that the function's map calls pointers. After _far there may be more arguments on the
+ * stack, and after _fixed it must not move.
  */
 	.globl	green_stack_morestack
 	.type	green_stack_morestack, @function
@@ -963,9 +964,9 @@ green_jump:
 	LONGJMP	__longjmp_chk, 3
 
 /*
- * void green_landed(void): mapped code calls it where setjmp() or its like has returned,
- * unless there is no limit, with the convention preserve_most. If whoever jumped there did not come by the
- * above, this is the first to see it.
+ * void green_landed(void): mapped code calls it where setjmp() or its like has returned
+ * and there is a limit, with the convention preserve_most. If whoever jumped there did
+ * not come by the above, this is the first to see it.
  */
 	.globl	green_landed
 	.type	green_landed, @function

@@ -69,7 +69,6 @@ static uintptr_t frame_of(const struct green *t, uintptr_t addr, uintptr_t fp, u
 	uintptr_t lo, hi;
 
 	*flags = 0;
-
 	for (;;) {
 		const uintptr_t *frame = (const uintptr_t *)fp;
 		const void *ret;

@@ -308,7 +308,7 @@ private:
       return holdWordsOfLocal(I, Ptr, Off, Bytes);
     // The runtime looks at nothing but the stack.
     IRBuilder<> B(&I);
-    place(B);
+    placeInSource(B);
     Value *First = B.CreatePtrAdd(Ptr, B.getInt64(Off)), *N = B.getInt64(Bytes);
     Instruction *Cold = ifOnStack(&I, First);
     wholeWords(Cold, First, N);
@@ -318,7 +318,7 @@ private:
   // All words that have something of the Bytes at Ptr.
   void wholeWords(Instruction *At, Value *&Ptr, Value *&Bytes) {
     IRBuilder<> B(At);
-    place(B);
+    placeInSource(B);
     Value *In = B.CreateAnd(B.CreatePtrToInt(Ptr, B.getInt64Ty()), B.getInt64(7));
     Bytes = B.CreateAnd(B.CreateAdd(B.CreateAdd(Bytes, In), B.getInt64(7)), B.getInt64(-8));
     Ptr = B.CreateIntrinsic(Intrinsic::ptrmask, {Ptr->getType(), B.getInt64Ty()},
@@ -327,7 +327,7 @@ private:
 
   void holdWordsOfLocal(Instruction &I, Value *Ptr, uint64_t Off, uint64_t Bytes) {
     IRBuilder<> B(&I);
-    place(B);
+    placeInSource(B);
     for (uint64_t At = 0; At < Bytes; At += 8) {
       if (!Esc.contentsMove(*Ptr, Off + At, std::min<uint64_t>(8, Bytes - At)))
         continue;
@@ -489,24 +489,17 @@ private:
     for (Value *A : Args)
       Types.push_back(A->getType());
     IRBuilder<> B(Cold);
-    place(B);
+    placeInSource(B);
     CallInst *CI = B.CreateCall(runtime(Name, Types), Args);
     CI->setCallingConv(CallingConv::PreserveMost);
     CI->setDoesNotThrow();
     return CI;
   }
 
-  // Calls need a place in the source if their function has one.
-  void place(IRBuilder<> &B) {
-    if (!B.getCurrentDebugLocation())
-      if (DISubprogram *SP = F.getSubprogram())
-        B.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
-  }
-
   Instruction *branch(Instruction *At, StringRef Text, StringRef Constraints,
                       ArrayRef<Value *> Args) {
     IRBuilder<> B(At);
-    place(B);
+    placeInSource(B);
     SmallVector<Type *, 1> Types;
     for (Value *A : Args)
       Types.push_back(A->getType());

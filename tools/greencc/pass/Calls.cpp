@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -120,6 +121,12 @@ void distrustInference(Module &M) {
 #else
         F.removeParamAttr(I, Attribute::NoCapture);
 #endif
+}
+
+void placeInSource(IRBuilder<> &B) {
+  DISubprogram *SP = B.GetInsertBlock()->getParent()->getSubprogram();
+  if (SP && !B.getCurrentDebugLocation())
+    B.SetCurrentDebugLocation(DILocation::get(B.getContext(), SP->getLine(), 0, SP));
 }
 
 bool isLibraryName(StringRef Name) { return libc().contains(Name); }

@@ -461,10 +461,7 @@ private:
     for (Value *A : Args)
       Types.push_back(A->getType());
     IRBuilder<> B(At);
-    // Calls need a place in the source if their function has one.
-    DISubprogram *SP = At->getFunction()->getSubprogram();
-    if (!B.getCurrentDebugLocation() && SP)
-      B.SetCurrentDebugLocation(DILocation::get(M.getContext(), SP->getLine(), 0, SP));
+    placeInSource(B);
     FunctionCallee C = M.getOrInsertFunction(Name, FunctionType::get(B.getInt64Ty(), Types, false));
     auto *F = cast<Function>(C.getCallee());
     // It has the same number all the time.

@@ -59,6 +59,8 @@ enum CalleeTrait : unsigned {
 unsigned calleeTraits(const llvm::CallBase &CB);
 void distrustInference(llvm::Module &M);
 bool isLibraryName(llvm::StringRef Name); // there are such traits
+// Calls need a place in the source if their function has one.
+void placeInSource(llvm::IRBuilder<> &B);
 bool isAllocator(llvm::StringRef Name);
 bool isRuntimeCall(const llvm::CallBase &CB); // of libgreen
 bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*

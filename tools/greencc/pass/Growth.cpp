@@ -265,9 +265,7 @@ static void checkBefore(Instruction *At, Value *Need, Value *Taken) {
   if (auto *F = dyn_cast<Function>(Grow.getCallee()))
     F->addFnAttr(Attribute::NonLazyBind);
   IRBuilder<> CB(Cold);
-  // Calls need a place in the source if their function has one.
-  if (DISubprogram *SP = At->getFunction()->getSubprogram())
-    CB.SetCurrentDebugLocation(DILocation::get(C, SP->getLine(), 0, SP));
+  placeInSource(CB);
   CB.CreateCall(Grow, {Need, Taken});
 }
 
