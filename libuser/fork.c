@@ -14,8 +14,23 @@
  * were live, as fork would have copied them.
  */
 #define _GNU_SOURCE
-#include "internal.h"
-#include "backend.h"
+#include "arch/x86_64/frame.h"
+#include "base/fail.h"
+#include "base/handle.h"
+#include "base/runtime.h"
+#include "base/thread.h"
+#include "base/worker.h"
+#include "fork.h"
+#include "io/call.h"
+#include "memory/backend.h"
+#include "memory/sizes.h"
+#include "memory/slot.h"
+#include "sched/worker.h"
+#include "signal/fault.h"
+#include "signal/handler.h"
+#include "signal/sigpipe.h"
+#include "stack/bounds.h"
+#include "stack/segment.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -219,7 +234,7 @@ static void be_alone(void)
 	w->current->home = w;
 	green_rt.nr_workers = 1;
 	green_rt.nr_idle = 0;
-	green_rt.poller = NULL;
+	green_rt.in_ring = NULL;
 	green_shared = 0;
 }
 
@@ -227,8 +242,7 @@ static void go_on_alone(void)
 {
 	struct green *t = green_worker->current;
 
-	green_uring_forked();
-	green_files_forked();
+	green_io_forked();
 	have_arena(t);
 	be_alone();
 	forget_others(t);
@@ -312,12 +326,12 @@ static void in_parent(void)
 
 static void leave_run(void)
 {
-	green_uring_forked();
+	green_io_forked();
 	green_signals_exit();
 	green_sigpipe_exit();
 	green_fault_exit();
 	memcpy(STATE, pristine, STATE_BYTES);
-	green_run_is_over();
+	atomic_flag_clear(&green_runs);
 }
 
 static void in_child(void)
@@ -336,7 +350,7 @@ static void in_child(void)
 		return;
 	case PLACE_RUNTIME:
 		/* It may exec or _exit; the scheduler's loop is its end. */
-		green_uring_forked();
+		green_io_forked();
 		green_rt.forked_inside = true;
 		green_rt.main_done = true;
 		return;

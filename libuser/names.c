@@ -13,8 +13,10 @@
  * realloc() is one, and does what C says.
  */
 #define _GNU_SOURCE
-#include "internal.h"
 #include "../tools/greencc/ways.h"
+#include "base/fail.h"
+#include "maps/maps.h"
+#include "names.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -24,7 +24,7 @@ report() { # status name
 
 gcc -O2 -Wall -Wextra -c "$here/runtime.c" -o "$dir/runtime.o" &&
 gcc -c "$here/switch.S" -o "$dir/switch.o" &&
-gcc -c "$here/../../libuser/lend.S" -o "$dir/lend.o" &&
+gcc -I"$here/../../include" -c "$here/../../libuser/arch/x86_64/lend.S" -o "$dir/lend.o" &&
 gcc -O2 -c "$here/plain.c" -o "$dir/plain.o" || exit 1
 rt="$dir/runtime.o $dir/switch.o $dir/lend.o"
 

@@ -205,7 +205,7 @@ static void refused(const char *why, const struct map *m)
 			m ? m->name : "");
 }
 
-/* -- the escape barrier: as libuser/escape.c, of mapped frames only --------- */
+/* -- the escape barrier: as libuser/stack/pin.c, of mapped frames only --------- */
 
 #define MAX_PINS	64
 

@@ -146,7 +146,7 @@ run_on_stack_return:
 	BARRIER	green_escape_end, rdi
 	BARRIER	green_escape_all, rdi
 
-/* From libuser/lend.S: r10 is the callee, r11 a mask of its arguments. */
+/* From libuser/arch/x86_64/lend.S: r10 is the callee, r11 a mask of its arguments. */
 	.globl	green_lend_hold
 	.type	green_lend_hold, @function
 green_lend_hold:

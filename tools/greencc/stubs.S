@@ -57,7 +57,7 @@
 	ret
 	.cfi_endproc
 
-/* The ways out (libuser/lend.S): r10 is where to. */
+/* The ways out (libuser/arch/x86_64/lend.S): r10 is where to. */
 	.altmacro
 	.macro	WAYS mask
 	STUB	green_lend_\mask

@@ -3,7 +3,7 @@
 // Programs that measure their stack by addresses: they keep one from near its bottom,
 // and give up when that of a local, or of the frame, is further away than a limit.
 // Moves and segments change such distances. Where an address is seen to do nothing but
-// measure, a number takes its place that they do not change (libuser/depth.c), and
+// measure, a number takes its place that they do not change (libuser/stack/depth.c), and
 // the local, or the frame, is free to move. That is done before the optimizer begins,
 // as long as casts and stores are what the source says.
 //

@@ -246,7 +246,7 @@ bool mistrustsCallers(const llvm::Function &F, const Escape &Esc);
 // Outgoing.cpp
 // Are all arguments of the call in registers, each alone?
 bool passesInRegisters(const llvm::CallBase &CB);
-// Does it go by libuser/lend.S, which holds what is lent if the callee is foreign?
+// Does it go by libuser/arch/x86_64/lend.S, which holds what is lent if the callee is foreign?
 bool goesOut(const llvm::CallBase &CB);
 // ... argument I too?
 bool isHeldOutside(const llvm::CallBase &CB, unsigned I);

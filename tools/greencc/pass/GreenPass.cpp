@@ -125,7 +125,7 @@ static void markReturnsTwice(Module &M) {
       F->addFnAttr(Attribute::ReturnsTwice);
 }
 
-// Whoever comes back by longjmp() may have left segments: libuser/leave.c. Most jumps
+// Whoever comes back by longjmp() may have left segments: libuser/unwind/leave.c. Most jumps
 // are seen before; __builtin_longjmp() is one by what is put in front of it.
 static void settleJumps(Function &F) {
   SmallVector<CallInst *, 4> Calls;

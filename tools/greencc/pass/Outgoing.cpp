@@ -9,7 +9,7 @@
 // - a mapped f() that cannot be another in the end has that name as well, so that
 //   such a call costs nothing;
 // - each caller's file brings a weak f.green.M of its own, which goes to f() by way
-//   of green_lend_M (libuser/lend.S): of foreign code, or of mapped code in a
+//   of green_lend_M (libuser/arch/x86_64/lend.S): of foreign code, or of mapped code in a
 //   library, or where caller and callee do not agree on the arguments.
 //
 // No linker need know that. The name is hidden, for a call that another library may

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* What workers share. */
+#ifndef GREEN_BASE_RUNTIME_H
+#define GREEN_BASE_RUNTIME_H
+
+#include <green.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GREEN_POISON 0x67		/* 'g' */
+
+struct green_debug {
+	unsigned int stack;		/* bytes of first stacks of mapped functions */
+	bool move_park;			/* move each stack when it parks */
+	bool move_call;			/* ... in each runtime call */
+	unsigned int move_entry;	/* ... in one of so many entry checks */
+	bool seal;			/* a stack that was left is inaccessible */
+	bool poison;
+	bool verify;
+	bool nomove;
+	bool user_backend;
+	bool mappings;			/* seal by mappings, as before guard markers */
+	bool switch_module;
+	unsigned int skip;		/* leave out one adjustment in skip */
+	unsigned int trace;
+};
+
+struct green;
+struct green_worker;
+struct green_backend;
+struct green_poller;
+struct green_uring;
+struct green_files;
+struct green_sites;
+
+/*
+ * What workers share. green_lock() guards it, the arena, the threads that are not
+ * running, and all that runtime calls touch: they hold it from green_enter() on,
+ * and a worker without a thread until it has one. Nothing else is taken
+ * within but the lock of the registry (maps/registry.c). One worker alone takes none.
+ */
+struct green_runtime {
+	struct green_worker *worker;
+	unsigned int nr_workers;
+	const struct green_poller *poller;
+	struct green_worker *in_ring;	/* the one that waits in it */
+	uint64_t poll_until;		/* ... until then; 0: for ever */
+	unsigned int nr_idle;
+	struct green *all;
+	struct {			/* stack/shrink.c */
+		struct green *next;	/* who is looked at next; NULL: a pass is over */
+		uint64_t began;		/* the pass, in nanoseconds */
+		bool quiet;		/* nothing has run since */
+		unsigned int left;	/* passes until all is looked at */
+		uint64_t switches;	/* when a worker went to rest last */
+	} shrink;
+	uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */
+	struct green *main;
+	int main_ret;
+	bool main_done;
+	bool main_is_void;		/* it was not green_run()'s: its result is noise */
+	bool forked;			/* in a child: fork.c */
+	bool forked_elsewhere;		/* ... which does not return from green_run() */
+	bool forked_inside;		/* ... by a signal handler: it cannot go on */
+	bool deadlock;			/* ... as nobody could go on */
+	bool any_arena;			/* of the default size, or what can be had */
+	struct green_debug debug;
+	const struct green_backend *backend;
+	size_t crossover;		/* stacks that use less are copied */
+	bool arena_full;		/* it had no room for a slot */
+	struct green_uring *uring;
+	struct green_files *files;
+	struct green_options opt;
+	struct green_stats stats;
+	struct green **timers;		/* heap by wake_at */
+	unsigned int nr_timers, max_timers;
+	struct green_sites *sites;	/* NULL until a proof needs them */
+};
+
+/*
+ * Static variables that green_run() sets up, all of them: a child of fork() that calls
+ * green_run() in a green thread puts them aside (fork.c).
+ */
+#define GREEN_PER_RUN __attribute__((section("green_per_run")))
+
+extern struct green_runtime green_rt;
+/* More than one worker? Known to entry.S. */
+extern int green_shared;
+/* Does green_run() run? */
+extern atomic_flag green_runs;
+void green_lock(void);
+void green_unlock(void);
+/* Wait without it. */
+void green_lock_wait(pthread_cond_t *cond);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* A green thread. */
+#ifndef GREEN_BASE_THREAD_H
+#define GREEN_BASE_THREAD_H
+
+#include "io/call.h"
+#include "stack/pin.h"
+#include "stack/segment.h"
+#include "unwind/panic.h"
+#include <green.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum green_state {
+	STATE_READY,		/* in the run queue */
+	STATE_RUNNING,
+	STATE_PARKED,		/* see sched/wait.h */
+	STATE_DONE,
+};
+
+/* How far a green_cancel() has come. */
+enum green_cancel {
+	CANCEL_NONE,
+	CANCEL_ASKED,		/* to be delivered at the next park */
+	CANCEL_DELIVERED,
+};
+
+struct green_wait_kind;
+
+struct green {
+	/* For the assembly: offsets.c. */
+	uintptr_t sp;			/* parked or inside the runtime: &green_saved */
+	long ret;			/* what the runtime call returns */
+	uintptr_t limit;		/* entry checks call green_stack_grow() below it */
+	uintptr_t lo, hi;		/* the stack's usable range */
+	struct green_try *try;		/* the innermost, on the stack */
+	struct green_panic *panics;	/* on their way, newest first */
+	struct green_slot *slot;	/* of the newest segment */
+	struct green_segment *segment;	/* ... or NULL while there is but one */
+	struct green_slot *spare;	/* slots of segments that were left */
+	unsigned int first_size;	/* of its first slot */
+	unsigned int idle;		/* looks of shrink.c since it parked */
+	unsigned int crossings;		/* of border, without a proof */
+	uintptr_t border;		/* its sp when a refusal last made it begin a segment */
+	unsigned int border_kind;	/* ... of refusal: nomove.c */
+	uintptr_t depth_hi;		/* of its first segment, which has no struct: depth.c */
+
+	struct green *next;		/* in the run queue */
+	struct green *all_next, **all_link; /* in the list of all threads */
+	struct green_worker *home;	/* it ran there last; only that has its TLS */
+	enum green_state state;
+	unsigned int pins;
+	unsigned int bound;		/* to its worker; nests */
+	bool detached;
+	bool guarded;			/* its first function tests nothing: no packed slots */
+	size_t gap;			/* below the stacks that foreign code may run on */
+	const char *name;
+	uint64_t id;
+	uintptr_t handle;
+	uint64_t moves;
+	struct green *joiner;		/* parked in green_join() on this thread */
+	struct green_defer *defers;	/* newest first */
+	struct green_defer call;	/* handed to a runner; fn is NULL once it has it */
+	struct green_panic *caught;	/* whose text green_try() last returned */
+	enum green_cancel cancel;
+	uintptr_t exiting;		/* sp of green_exit(), which is not to be left; or 0 */
+	const struct green_wait_kind *wait; /* for what it is parked */
+	void *wait_on;			/* ... and on what: its kind knows */
+	uint64_t since;			/* it runs or waits, in ticks of the TSC */
+	uint64_t deadline;		/* 0: none */
+	uint64_t wake_at;		/* key in the timer heap */
+	int timer;			/* index in the timer heap, or -1 */
+	struct green_io io;
+	struct green_escapes escapes;
+};
+
+/* In a call of the runtime: the sp of who called. */
+static inline uintptr_t green_caller_sp(const struct green *t)
+{
+	return t->sp + sizeof(struct green_saved);
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* A worker: an OS thread that runs green threads. */
+#ifndef GREEN_BASE_WORKER_H
+#define GREEN_BASE_WORKER_H
+
+#include "base/thread.h"
+#include "memory/slot.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Threads that are ready, the first that came first. */
+struct green_queue {
+	struct green *head, **tail;
+};
+
+enum green_rest {
+	REST_NONE,			/* it has a thread, or looks for one */
+	REST_COND,
+	REST_RING,
+};
+
+/*
+ * Ways up: what assembly that all else rests on calls by way of the worker, so that no
+ * file depends on one that stands above it.
+ */
+struct green_doors {
+	void (*grow)(uint64_t need, uint64_t taken);	/* green_stack_grow() */
+	void (*exit)(void);				/* green_exit() */
+	void (*end)(int ret);				/* green_thread_end() */
+};
+
+struct green_worker {
+	/* For the assembly: offsets.c. */
+	uintptr_t sp;			/* top of the runtime's stack */
+	struct green *current;		/* NULL while nobody runs */
+	uintptr_t after;		/* not 0: call green_after() before a return */
+	uintptr_t os_sp;		/* the OS thread's stack, a green_saved */
+	struct green *running;		/* whose own code runs; NULL inside the runtime */
+	const uintptr_t *frames;	/* sp of the current thread, or os_sp: for unwinders */
+	struct green_doors doors;
+
+	uintptr_t os_hi;		/* where the stack of green_run()'s caller ends, or 0 */
+
+	struct green_queue aside;	/* stay here; before the others */
+	struct green_queue runq;
+	unsigned int ticks;		/* switches to the next look around */
+	uint64_t looked;		/* around, in ticks of the TSC */
+	uint64_t switched;		/* to a thread, likewise */
+	unsigned int nr;
+	enum green_rest rest;
+	bool kicked;			/* somebody ends its rest */
+	pthread_cond_t cond;		/* it rests here, or in the ring */
+	pthread_t thread;
+	stack_t signal_stack, old_signal_stack;
+	bool has_signal_stack;		/* the OS thread uses it */
+	struct green_escape *spare_escapes; /* for the next thread that needs many */
+	struct {
+		struct green_slot *head;
+		unsigned int nr;
+	} cache[GREEN_SIZES];
+};
+
+/* The worker that this OS thread is, or NULL. */
+extern __thread struct green_worker *green_worker
+	__attribute__((tls_model("initial-exec")));
+
+/*
+ * While a thread's sp is not where its frames are, or they are about to go, it is not
+ * the current one: a signal handler may unwind from here to wherever that says.
+ */
+static inline void green_set_current(struct green_worker *w, struct green *t)
+{
+	__asm__ volatile("" : : : "memory");
+	w->current = t;
+	w->frames = t ? &t->sp : &w->os_sp;
+	__asm__ volatile("" : : : "memory");
+}
+
+static inline struct green *green_hide(void)
+{
+	struct green *t = green_worker->current;
+
+	green_set_current(green_worker, NULL);
+	return t;
+}
+
+static inline void green_show(struct green *t)
+{
+	green_set_current(green_worker, t);
+}
+
+#endif

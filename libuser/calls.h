@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* What the public calls do, on the worker's stack. */
+#ifndef GREEN_CALLS_H
+#define GREEN_CALLS_H
+
+#include <green.h>
+#include <sys/socket.h>
+
+#define CALL(returns, name, parameters, ...) returns rt_##name parameters;
+#define INNER CALL
+#include <green/calls.def>
+void rt_stack_grow(uint64_t need, uint64_t taken);
+void rt_thread_exit(int ret);
+
+#endif

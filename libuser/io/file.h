@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Which calls use a descriptor, and whose turn it is at a position. */
+#ifndef GREEN_IO_FILE_H
+#define GREEN_IO_FILE_H
+
+#include <stdbool.h>
+
+struct green;
+
+int green_files_init(void);
+void green_files_exit(void);
+void green_files_forked(void);
+/* From a call's begin to its end. */
+void green_file_enter(struct green *t);
+/* Returns the close that it was in the way of, which is to begin; or NULL. */
+struct green *green_file_leave(struct green *t);
+/* Is a green_close() of @fd on its way? */
+bool green_file_closes(int fd);
+/*
+ * The first in a list along io.fd_next of calls that use @fd, and others; or NULL. The
+ * newest comes first: a close that waits for the others, for none begin then.
+ */
+struct green *green_file_first(int fd);
+/* Has one other than @t not ended yet? */
+bool green_file_shared(const struct green *t);
+/* May @t use the position of the file that its io names? If not, it is begun later. */
+bool green_turn_take(struct green *t);
+/* Returns the call whose turn it is now, which is to begin; or NULL. */
+struct green *green_turn_leave(struct green *t);
+
+#endif

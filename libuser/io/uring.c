@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The ring. A call (ops.c) describes itself in t->io and parks its thread; here that
+ * becomes an SQE; the CQE is the end of it. SQEs are submitted when nobody is
+ * left to run, or every so many switches, so that a busy worker submits many at
+ * once. Workers share the ring, under the runtime's lock; only the one that waits in
+ * it does so without, and touches no queue of it meanwhile, but is the only one to
+ * take completions. To end its wait others write to an eventfd.
+ *
+ * An operation is cancelled by an SQE of its own, and that again and again until its
+ * CQE has come (ops.c). Asked once the kernel may find nothing to cancel, since the
+ * operation is on its way from one of its queues to the next; and what blocks in one of
+ * its own threads, as a read of a pipe does on Linux 6.1, is interrupted before it sleeps.
+ *
+ * From the call to its end the memory in t->io is the kernel's: prove.c refuses to
+ * move a stack that holds any of it.
+ */
+#define _GNU_SOURCE
+#include "base/runtime.h"
+#include "base/thread.h"
+#include "io/call.h"
+#include "io/uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ENTRIES 1024
+
+/* What a system call that was interrupted returns inside of the kernel. */
+#define ERESTARTSYS	512
+
+struct green_uring {
+	struct io_uring ring;
+	unsigned long in_flight;	/* CQEs to come, cancellations included */
+	unsigned int opens;		/* of them, opens, which may wait in the kernel */
+	unsigned int max_opens;		/* for so many it has threads */
+	struct green *late, **late_tail; /* of them, that are not in the queue yet */
+	int wakeup;			/* an eventfd, if there are more workers */
+	bool watched;			/* a poll of it is in flight */
+	bool open;			/* there is a ring; not yet in a child of fork() */
+};
+
+static int open_ring(struct green_uring *u)
+{
+	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	int err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
+
+	/* Before 6.1 these flags are unknown. */
+	if (err == -EINVAL)
+		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
+	u->open = !err;
+	return err;
+}
+
+int green_uring_open(void)
+{
+	return green_rt.uring->open ? 0 : open_ring(green_rt.uring);
+}
+
+/* Its memory is shared with the parent: nothing of it may be touched. */
+void green_uring_forked(void)
+{
+	struct green_uring *u = green_rt.uring;
+
+	if (u->open)
+		io_uring_queue_exit(&u->ring);
+	if (u->wakeup >= 0)
+		close(u->wakeup);
+	memset(u, 0, sizeof(*u));
+	u->late_tail = &u->late;
+	u->wakeup = -1;
+}
+
+int green_uring_init(void)
+{
+	struct green_uring *u = calloc(1, sizeof(*u));
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	u->late_tail = &u->late;
+	err = open_ring(u);
+	if (err)
+		goto err_free;
+	u->wakeup = green_shared ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (green_shared && u->wakeup < 0) {
+		err = -errno;
+		goto err_ring;
+	}
+	green_rt.uring = u;
+	return 0;
+
+err_ring:
+	io_uring_queue_exit(&u->ring);
+err_free:
+	free(u);
+	return err;
+}
+
+static struct io_uring_sqe *get_sqe(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	if (!sqe) {
+		io_uring_submit(&u->ring);
+		sqe = io_uring_get_sqe(&u->ring);
+	}
+	return sqe;
+}
+
+/* ---- operations ---------------------------------------------------------- */
+
+static void *at(const struct green_io *io)
+{
+	return (char *)io->mem[0] + io->done;
+}
+
+static void prepare(struct io_uring_sqe *sqe, const struct green_io *io)
+{
+	size_t left = io->len[0] - io->done;
+	int flags = (int)io->flags;
+
+	switch ((enum green_op)io->op) {
+	case OP_READ:
+		io_uring_prep_read(sqe, io->fd, at(io), left, io->off);
+		break;
+	case OP_WRITE:
+		io_uring_prep_write(sqe, io->fd, at(io), left, io->off);
+		break;
+	case OP_RECV:
+		io_uring_prep_recv(sqe, io->fd, at(io), left, flags);
+		break;
+	case OP_SEND:
+		io_uring_prep_send(sqe, io->fd, at(io), left, flags);
+		break;
+	case OP_ACCEPT:
+		io_uring_prep_accept(sqe, io->fd, (struct sockaddr *)io->mem[0],
+				     (socklen_t *)io->mem[1], flags);
+		break;
+	case OP_CONNECT:
+		io_uring_prep_connect(sqe, io->fd, (const struct sockaddr *)io->mem[0],
+				      io->len[0]);
+		break;
+	case OP_SHUTDOWN:
+		io_uring_prep_shutdown(sqe, io->fd, flags);
+		break;
+	case OP_OPENAT:
+		io_uring_prep_openat(sqe, io->dir, (const char *)io->mem[0], flags,
+				     io->mode);
+		break;
+	case OP_CLOSE:
+		io_uring_prep_close(sqe, io->fd);
+		break;
+	case OP_POLL:
+		io_uring_prep_poll_add(sqe, io->fd, io->flags);
+		break;
+	}
+}
+
+static bool may_wait(const struct green_io *io)
+{
+	return io->op == OP_OPENAT && !(io->flags & O_NONBLOCK);
+}
+
+/*
+ * An open that waits, for the other end of a FIFO, say, occupies one of a few
+ * threads of the kernel until it is over. There must be one for each, or the open
+ * that the others wait for never begins. Without IOSQE_ASYNC the kernel would first
+ * try as with O_NONBLOCK, which is another call where there is something to wait for.
+ */
+static void let_wait(struct green_uring *u, struct io_uring_sqe *sqe)
+{
+	unsigned int max[2] = { 0 };
+
+	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+	if (u->opens <= u->max_opens)
+		return;
+	u->max_opens = 2 * u->opens;
+	max[0] = u->max_opens + 4 * (unsigned int)get_nprocs();
+	io_uring_register_iowq_max_workers(&u->ring, max);
+}
+
+static void submit(struct green_uring *u, struct io_uring_sqe *sqe, struct green *t)
+{
+	prepare(sqe, &t->io);
+	if (may_wait(&t->io))
+		let_wait(u, sqe);
+	io_uring_sqe_set_data(sqe, t);
+}
+
+/* If the queue is full and the kernel takes nothing from it, the call has to wait. */
+void green_uring_start(struct green *t)
+{
+	struct green_uring *u = green_rt.uring;
+	struct io_uring_sqe *sqe = u->late ? NULL : get_sqe(u);
+
+	t->io.in_flight = true;
+	u->in_flight++;
+	u->opens += may_wait(&t->io);
+	if (sqe) {
+		submit(u, sqe, t);
+		return;
+	}
+	t->next = NULL;
+	*u->late_tail = t;
+	u->late_tail = &t->next;
+}
+
+static void start_late(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe;
+	struct green *t;
+
+	while ((t = u->late)) {
+		sqe = get_sqe(u);
+		if (!sqe)
+			return;
+		u->late = t->next;
+		if (!u->late)
+			u->late_tail = &u->late;
+		submit(u, sqe, t);
+	}
+}
+
+void green_uring_cancel(struct green *t)
+{
+	struct green_uring *u = green_rt.uring;
+	struct io_uring_sqe *sqe = get_sqe(u);
+
+	if (!sqe)
+		return;
+	io_uring_prep_cancel(sqe, t, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	u->in_flight++;
+}
+
+/* ---- completions --------------------------------------------------------- */
+
+/* Nobody but us interrupts the kernel's threads, or cancels. */
+static bool was_interrupted(int res)
+{
+	return res == -EINTR || res == -ERESTARTSYS;
+}
+
+/*
+ * The kernel tries a write without waiting first, and where there is room for a part
+ * that is all it does. The system call waits until everything is written.
+ */
+static bool is_unfinished(const struct green_io *io, int res)
+{
+	return io->whole && res > 0 && io->done + (size_t)res < io->len[0];
+}
+
+/* Has the call of @t ended? Then t->ret is what it returns. */
+static bool complete(struct green *t, int res)
+{
+	struct green_io *io = &t->io;
+	bool again = is_unfinished(io, res);
+	long ret = res;
+
+	io->in_flight = false;
+	green_rt.uring->opens -= may_wait(io);
+	if (was_interrupted(res))
+		again = io->op != OP_CONNECT && io->op != OP_CLOSE;
+	if (io->whole && res > 0)
+		ret = (long)(io->done += (size_t)res);
+	if (again && !io->cancelled) {
+		green_uring_start(t);
+		return false;
+	}
+	/* At the end there is nobody to have it. */
+	if (green_rt.main_done && res >= 0 && (io->op == OP_ACCEPT || io->op == OP_OPENAT))
+		close(res);
+	if (io->cancelled && (was_interrupted(res) || res == -ECANCELED))
+		ret = io->closed ? -ECANCELED : -ETIMEDOUT;
+	if (ret < 0 && io->done)
+		ret = (long)io->done;
+	t->ret = ret;
+	return true;
+}
+
+static void woken(struct green_uring *u)
+{
+	eventfd_t n;
+
+	eventfd_read(u->wakeup, &n);
+	u->watched = false;
+}
+
+/* The threads whose calls have ended. */
+static struct green *reap(void)
+{
+	struct green_uring *u = green_rt.uring;
+	struct io_uring_cqe *cqe;
+	struct green *done = NULL, **tail = &done;
+	unsigned int head, nr = 0;
+
+	io_uring_for_each_cqe(&u->ring, head, cqe) {
+		struct green *t = io_uring_cqe_get_data(cqe);
+
+		nr++;
+		if (t == (void *)u) {
+			woken(u);
+			continue;
+		}
+		u->in_flight--;
+		if (!t || !complete(t, cqe->res))
+			continue;
+		*tail = t;
+		tail = &t->next;
+	}
+	*tail = NULL;
+	io_uring_cq_advance(&u->ring, nr);
+	return done;
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+/* Has the eventfd end the wait that follows. */
+static void watch(struct green_uring *u)
+{
+	struct io_uring_sqe *sqe = u->watched ? NULL : get_sqe(u);
+
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, u->wakeup, POLLIN);
+	io_uring_sqe_set_data(sqe, u);
+	u->watched = true;
+}
+
+static void timespec_until(uint64_t until, struct __kernel_timespec *ts)
+{
+	uint64_t now = green_now_ns();
+	uint64_t ns = until > now ? until - now : 0;
+
+	ts->tv_sec = ns / 1000000000;
+	ts->tv_nsec = ns % 1000000000;
+}
+
+/* A worker alone submits and waits in one call. */
+static void wait_alone(struct green_uring *u, uint64_t until)
+{
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
+
+	if (!until) {
+		io_uring_submit_and_wait(&u->ring, 1);
+		return;
+	}
+	timespec_until(until, &ts);
+	io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+}
+
+static void wait_shared(struct green_uring *u, uint64_t until)
+{
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
+
+	watch(u);
+	io_uring_submit(&u->ring);
+	green_unlock();
+	if (until)
+		timespec_until(until, &ts);
+	io_uring_wait_cqes(&u->ring, &cqe, 1, until ? &ts : NULL, NULL);
+	green_lock();
+}
+
+/* There is no ring, and so nothing else to wait for. */
+static void sleep_until(uint64_t until)
+{
+	struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+bool green_uring_busy(void)
+{
+	return green_rt.uring->in_flight;
+}
+
+void green_uring_flush(void)
+{
+	if (green_rt.uring->open && io_uring_sq_ready(&green_rt.uring->ring))
+		io_uring_submit(&green_rt.uring->ring);
+}
+
+void green_uring_kick(void)
+{
+	eventfd_write(green_rt.uring->wakeup, 1);
+}
+
+struct green *green_uring_poll(bool wait, uint64_t until)
+{
+	struct green_uring *u = green_rt.uring;
+
+	if (!wait && !u->in_flight)
+		return NULL;
+	if (!u->open && open_ring(u)) {
+		sleep_until(until);
+		return NULL;
+	}
+	start_late(u);
+	/*
+	 * What has come wakes the one that waits, and it must find that: taken away
+	 * before it looked, it would wait on.
+	 */
+	if (!wait && green_rt.in_ring) {
+		green_uring_flush();
+		return NULL;
+	}
+	if (!wait)
+		io_uring_submit_and_get_events(&u->ring);
+	else if (green_shared)
+		wait_shared(u, until);
+	else
+		wait_alone(u, until);
+	return reap();
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/* A completion may be there before the operation has let go of its file. */
+void green_uring_settle(void)
+{
+	if (green_rt.uring->open)
+		io_uring_get_events(&green_rt.uring->ring);
+}
+
+void green_uring_exit(void)
+{
+	struct green_uring *u = green_rt.uring;
+
+	if (u->open)
+		io_uring_queue_exit(&u->ring);
+	if (u->wakeup >= 0)
+		close(u->wakeup);
+	free(u);
+	green_rt.uring = NULL;
+}

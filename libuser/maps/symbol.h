@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Names of code without maps. */
+#ifndef GREEN_MAPS_SYMBOL_H
+#define GREEN_MAPS_SYMBOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool green_is_code(const void *pc);
+void green_symbol(const void *pc, char *buf, size_t n);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Stack slots. Those from 16 KiB on are cut from the arena one by one, each with a
+ * gap below it, which is sealed; smaller ones are packed (slab.c). A slot keeps its
+ * size and its gap for good. A free one goes to the worker's cache, which is last in,
+ * first out, for it is in the processor's as well; what does not fit there waits in
+ * a queue by size, oldest first, so that a stack address that was missed has the
+ * longest time to hit a sealed page.
+ *
+ * The gap is for code that does not test its stack: a frame larger than what is left
+ * of a stack steps over a single page, and writes to whatever lies beyond. Code that
+ * greencc built asks before each call of foreign code for GREEN_ABI_NEED. No slot of
+ * less than FOREIGN_SLOT bytes has as much, so only code that tests runs on those,
+ * and one page will do below them; unless a thread's first function tests nothing, or
+ * no stack may be larger, so that the call goes on with less (grow.c).
+ */
+#include "base/runtime.h"
+#include "base/thread.h"
+#include "base/worker.h"
+#include "memory/arena.h"
+#include "memory/backend.h"
+#include "memory/free_slots.h"
+#include "memory/sizes.h"
+#include "memory/slab.h"
+#include "memory/slot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Free slots of a size that forced moves go through in turn. */
+#define DEBUG_SLOTS	16
+/* ... of those that may lie below a segment. */
+#define DEBUG_AMONG	4
+
+#define MAX_POISON	(256UL << 10)
+
+/* The least slot that can have GREEN_ABI_NEED above its limit. */
+#define FOREIGN_SLOT	(64UL << 10)
+static_assert(FOREIGN_SLOT / 2 <= GREEN_ABI_NEED, "half the size has it, too");
+
+/* Gaps of one page, of green_options' size, and others. */
+enum { GAP_PAGE, GAP_USUAL, GAP_WIDE, GAP_CLASSES };
+
+GREEN_PER_RUN static struct green_free_list warm[GAP_CLASSES][GREEN_SIZES];
+GREEN_PER_RUN static struct green_free_list cold[GAP_CLASSES][GREEN_SIZES];
+
+static unsigned int gap_class(size_t gap)
+{
+	return gap <= GREEN_PAGE ? GAP_PAGE : gap <= green_rt.opt.gap ? GAP_USUAL : GAP_WIDE;
+}
+
+size_t green_gap_of(const struct green *t, size_t bytes)
+{
+	bool foreign = t->guarded || bytes >= FOREIGN_SLOT ||
+		       green_rt.opt.max_stack < FOREIGN_SLOT;
+
+	return foreign ? t->gap : GREEN_PAGE;
+}
+
+static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
+{
+	unsigned int size = kind == SLOT_ANY ? 0 : GREEN_PACKED;
+
+	while (size < GREEN_SIZES && green_sizes[size].bytes < bytes)
+		size++;
+	return size;
+}
+
+/* The first page of the gap is part of the size, as of all that lies in front. */
+static struct green_slot *slot_carve(unsigned int size, size_t gap)
+{
+	size_t bytes = green_sizes[size].bytes - GREEN_PAGE;
+	struct green_slot *s = calloc(1, sizeof(struct green_free));
+	uintptr_t lo;
+
+	if (!s)
+		return NULL;
+	lo = green_arena_carve(gap + bytes, gap);
+	if (!lo) {
+		free(s);
+		return NULL;
+	}
+	s->lo = lo + gap;
+	s->hi = s->lo + bytes;
+	s->gap = gap;
+	s->size = size;
+	return s;
+}
+
+/* ---- a worker's cache ---------------------------------------------------- */
+
+/* Debugging: what is used again at once hides what still points there. */
+static bool no_caches(void)
+{
+	return green_rt.debug.seal || green_rt.debug.poison || !green_worker;
+}
+
+static struct green_slot *cache_get(unsigned int size, size_t gap)
+{
+	struct green_slot *s = no_caches() ? NULL : green_worker->cache[size].head;
+
+	if (!s || (s->gap < gap && !s->slab))
+		return NULL;
+	green_worker->cache[size].head = s->next;
+	green_worker->cache[size].nr--;
+	return s;
+}
+
+static bool cache_put(struct green_slot *s)
+{
+	if (no_caches() || green_worker->cache[s->size].nr == green_sizes[s->size].cached ||
+	    s->sealed || gap_class(s->gap) == GAP_WIDE)
+		return false;
+	s->next = green_worker->cache[s->size].head;
+	green_worker->cache[s->size].head = s;
+	green_worker->cache[s->size].nr++;
+	return true;
+}
+
+static void slot_put(struct green_slot *s);
+
+static void cache_flush(struct green_worker *w)
+{
+	struct green_slot *s;
+
+	for (int i = 0; i < GREEN_SIZES; i++)
+		while ((s = w->cache[i].head)) {
+			w->cache[i].head = s->next;
+			slot_put(s);
+		}
+}
+
+/* ---- for all ------------------------------------------------------------- */
+
+/*
+ * Debugging: a stack that moves to and fro between two slots would make each
+ * address that was missed right again with every other move.
+ */
+static bool many_slots(void)
+{
+	return green_rt.debug.move_entry || green_rt.debug.move_call;
+}
+
+/*
+ * By age, if it may lie anywhere. For a segment the highest will do: the lower ones are
+ * for those that are still to begin below it.
+ */
+static struct green_slot *take(struct green_free_list *l, size_t gap, uintptr_t below)
+{
+	if (below == UINTPTR_MAX)
+		return green_free_oldest(l, gap);
+	return green_free_highest(l, gap, below, many_slots() ? DEBUG_AMONG : 1);
+}
+
+static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
+				   uintptr_t below)
+{
+	struct green_free_list *w = &warm[gap_class(gap)][size];
+	struct green_free_list *c = &cold[gap_class(gap)][size];
+	struct green_slot *s = NULL;
+
+	/* Of GAP_USUAL there is one size. */
+	if (gap_class(gap) == GAP_USUAL)
+		gap = green_rt.opt.gap;
+	if (touched)
+		s = take(w, gap, below);
+	if (!s && (!many_slots() || below != UINTPTR_MAX || c->nr >= DEBUG_SLOTS))
+		s = take(c, gap, below);
+	if (!s)
+		s = slot_carve(size, gap);
+	if (!s)
+		s = take(c, gap, below);
+	if (!s)
+		return NULL;
+	if (s->sealed) {
+		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
+			green_free_put(c, s);
+			return NULL;
+		}
+		s->sealed = false;
+	}
+	return s;
+}
+
+struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_t gap,
+				  uintptr_t below)
+{
+	unsigned int size = size_of(bytes, kind);
+	struct green_slot *s = NULL;
+
+	if (bytes > green_rt.opt.max_stack || size == GREEN_SIZES)
+		return NULL;
+	if (kind != SLOT_COLD && below == UINTPTR_MAX)
+		s = cache_get(size, gap);
+	if (s)
+		return s;
+	return size < GREEN_PACKED ? green_slab_get(size) :
+				     slot_get(size, kind != SLOT_COLD, gap, below);
+}
+
+/* Debugging: what is read through a stale address is to be seen. */
+static void poison(const struct green_slot *s)
+{
+	size_t n = s->hi - s->lo;
+
+	/* Of a large one the end, where frames are. */
+	if (n > MAX_POISON)
+		n = MAX_POISON;
+	memset((void *)(s->hi - n), GREEN_POISON, n);
+}
+
+static void slot_put(struct green_slot *s)
+{
+	struct green_free_list *w = &warm[gap_class(s->gap)][s->size];
+	struct green_free_list *c = &cold[gap_class(s->gap)][s->size];
+
+	if (s->slab) {
+		green_slab_put(s);
+		return;
+	}
+	if (s->sealed) {
+		green_free_put(c, s);
+		return;
+	}
+	if (!green_rt.debug.seal && w->nr < green_sizes[s->size].warm) {
+		green_free_put(w, s);
+		return;
+	}
+	/* If the pages cannot be given back now, the slot stays warm. */
+	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
+		green_free_put(w, s);
+		return;
+	}
+	s->sealed = true;
+	green_free_put(c, s);
+}
+
+void green_slot_put_segment(struct green_slot *s)
+{
+	/* A packed one cannot be sealed. */
+	if ((green_rt.debug.poison || (green_rt.debug.seal && s->slab)) && !s->sealed)
+		poison(s);
+	slot_put(s);
+}
+
+void green_slot_put(struct green_slot *s)
+{
+	if (!cache_put(s))
+		green_slot_put_segment(s);
+}
+
+void green_stack_set(struct green *t, struct green_slot *slot)
+{
+	t->slot = slot;
+	t->lo = slot->lo;
+	t->hi = slot->hi;
+	t->limit = slot->lo + green_slot_slack(slot);
+	/* Debugging: every entry check is to call green_stack_grow(). */
+	if (green_rt.debug.move_entry)
+		t->limit = UINTPTR_MAX;
+}
+
+/* ---- from green_run() to its end ----------------------------------------- */
+
+void green_stacks_init(void)
+{
+	for (int i = 0; i < GAP_CLASSES; i++)
+		for (int k = 0; k < GREEN_SIZES; k++) {
+			green_free_init(&warm[i][k]);
+			green_free_init(&cold[i][k]);
+		}
+}
+
+static void list_free(struct green_free_list *l)
+{
+	struct green_slot *s;
+
+	while ((s = green_free_oldest(l, 0)))
+		free(s);
+}
+
+/*
+ * Slots of abandoned threads are not in a list: their memory goes with the
+ * arena, their descriptors with the threads (see runtime_exit()).
+ */
+void green_stacks_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < green_rt.nr_workers; i++)
+		cache_flush(&green_rt.worker[i]);
+	for (i = 0; i < GAP_CLASSES * GREEN_SIZES; i++) {
+		list_free(&warm[0][0] + i);
+		list_free(&cold[0][0] + i);
+	}
+	green_slabs_exit();
+}

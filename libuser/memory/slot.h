@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Stack slots: the memory of a stack or a segment. */
+#ifndef GREEN_MEMORY_SLOT_H
+#define GREEN_MEMORY_SLOT_H
+
+#include "memory/sizes.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct green;
+
+/* A slot of the arena: a gap, which is sealed, unless it is packed; then the stack. */
+struct green_slot {
+	struct green_slot *next;	/* in the free list of its size */
+	uintptr_t lo;			/* first usable byte, above the gap */
+	uintptr_t hi;
+	size_t gap;			/* bytes; 0 if it is packed */
+	struct green_slab *slab;	/* that it is packed in, or NULL */
+	unsigned int size;		/* in green_sizes */
+	bool sealed;			/* a move left all of it sealed */
+};
+
+enum green_slot_kind {
+	SLOT_ANY,
+	SLOT_GUARDED,			/* with a gap: for code that tests nothing */
+	SLOT_COLD,			/* ... and no pages: for what a move puts there */
+};
+
+void green_stacks_init(void);
+void green_stacks_exit(void);
+/*
+ * A slot of at least @bytes that ends at @below at the latest, with @gap below it if
+ * it is not packed; or NULL.
+ */
+struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_t gap,
+				  uintptr_t below);
+/* The gap below a slot of @bytes of @t. */
+size_t green_gap_of(const struct green *t, size_t bytes);
+/* Whole pages; UINTPTR_MAX stays beyond GREEN_LARGEST_GAP. */
+static inline size_t green_gap_round(size_t gap)
+{
+	return gap > GREEN_LARGEST_GAP ? gap : (gap + GREEN_PAGE - 1) & ~(GREEN_PAGE - 1);
+}
+void green_slot_put(struct green_slot *slot);
+/* ... of a segment: where a search by address finds it, not in a worker's cache. */
+void green_slot_put_segment(struct green_slot *slot);
+static inline size_t green_slot_bytes(const struct green_slot *slot)
+{
+	return green_sizes[slot->size].bytes;
+}
+static inline unsigned int green_slot_slack(const struct green_slot *slot)
+{
+	return green_sizes[slot->size].slack;
+}
+void green_stack_set(struct green *t, struct green_slot *slot);
+
+/* From how many bytes on the backend's move is faster than a copy. */
+size_t green_calibrate(void);
+
+#endif

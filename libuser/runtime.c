@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* green_run(): what there is begins in this order, and ends in the reverse. */
+#define _GNU_SOURCE
+#include "arch/x86_64/frame.h"
+#include "base/debug.h"
+#include "base/fail.h"
+#include "base/handle.h"
+#include "base/runtime.h"
+#include "base/thread.h"
+#include "base/worker.h"
+#include "fork.h"
+#include "io/call.h"
+#include "maps/maps.h"
+#include "memory/arena.h"
+#include "memory/slot.h"
+#include "names.h"
+#include "sched/kick.h"
+#include "sched/thread.h"
+#include "sched/worker.h"
+#include "signal/fault.h"
+#include "signal/handler.h"
+#include "signal/sigpipe.h"
+#include "signal/stack.h"
+#include "stack/refusal.h"
+#include "stack/segment.h"
+#include "unwind/defer.h"
+#include "unwind/leave.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MAX_STACK	(16UL << 20)
+#define DEFAULT_ARENA		(64UL << 30)
+#define DEFAULT_GAP		(512UL << 10)
+
+static void set_defaults(struct green_options *opt)
+{
+	if (!opt->max_stack)
+		opt->max_stack = DEFAULT_MAX_STACK;
+	if (!opt->workers)
+		opt->workers = 1;
+	green_rt.any_arena = !opt->arena_size;
+	if (!opt->arena_size)
+		opt->arena_size = DEFAULT_ARENA;
+	opt->arena_size &= ~(GREEN_PAGE - 1);
+	opt->gap = opt->gap ? green_gap_round(opt->gap) : DEFAULT_GAP;
+}
+
+static int check_options(const struct green_options *opt)
+{
+	size_t least;
+
+	if (opt->workers > GREEN_MAX_WORKERS)
+		return green_fail(-EINVAL, "workers: %u are more than %u", opt->workers,
+				  GREEN_MAX_WORKERS);
+	if (opt->max_stack > GREEN_LARGEST_STACK)
+		return green_fail(-EINVAL, "max_stack: %zu bytes are more than 2 GiB",
+				  opt->max_stack);
+	if (opt->stack_size > opt->max_stack)
+		return green_fail(-EINVAL, "stack_size: %zu bytes are more than max_stack,"
+				  " %zu", opt->stack_size, opt->max_stack);
+	if (opt->gap > GREEN_LARGEST_GAP)
+		return green_fail(-EINVAL, "gap: %zu bytes are more than 1 GiB", opt->gap);
+	if (green_arena_too_small(opt, &least))
+		return green_fail(-EINVAL, "arena_size: %zu bytes are less than %zu, which "
+				  "%u workers and one thread take with gaps of %zu",
+				  opt->arena_size, least, opt->workers, opt->gap);
+	return 0;
+}
+
+static int no_first_thread(void)
+{
+	if (green_arena_why())
+		return green_fail(-ENOMEM, "no stack for the first thread: %s",
+				  green_arena_why());
+	return green_fail(-EINVAL, "no stack for the first thread: max_stack is %zu bytes",
+			  green_rt.opt.max_stack);
+}
+
+static int runtime_init(const struct green_options *opt)
+{
+	int err;
+
+	memset(&green_rt, 0, sizeof(green_rt));
+	green_refusals_clear();
+	if (opt)
+		green_rt.opt = *opt;
+	set_defaults(&green_rt.opt);
+	err = check_options(&green_rt.opt);
+	if (err)
+		return err;
+	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));
+	if (err)
+		return err;
+	err = green_maps_init() ?: green_names_init();
+	if (err)
+		return green_fail(err, "pointer maps: %s", strerrordesc_np(-err));
+	err = green_workers_init(green_rt.opt.workers);
+	if (err)
+		return green_fail(err, "workers: %s", strerrordesc_np(-err));
+	err = green_leave_init(&green_rt.worker[0]);
+	if (err) {
+		green_fail(err, "the C library's jmp_buf is none that is known: %s", strerrordesc_np(-err));
+		goto err_workers;
+	}
+	green_fault_init();
+	green_sigpipe_init();
+	green_signals_init();
+	err = green_signal_stacks_init();
+	if (err) {
+		green_fail(err, "stacks for signal handlers: %s", strerrordesc_np(-err));
+		goto err_signals;
+	}
+	err = green_arena_init();
+	if (err)
+		goto err_signal_stacks;
+	green_stacks_init();
+	err = green_io_init();
+	if (err) {
+		green_fail(err, "io_uring_setup: %s%s", strerrordesc_np(-err),
+			   err == -ENOSYS || err == -EPERM ?
+			   "; the kernel, kernel.io_uring_disabled (sysctl) or a container's "
+			   "seccomp filter does not allow it" : "");
+		goto err_stacks;
+	}
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		green_rt.worker[i].after = green_rt.debug.move_call;
+	green_rt.crossover = green_calibrate();
+	return 0;
+
+err_stacks:
+	green_stacks_exit();
+	green_arena_exit();
+err_signal_stacks:
+	green_signal_stacks_exit();
+err_signals:
+	green_signals_exit();
+	green_sigpipe_exit();
+	green_fault_exit();
+err_workers:
+	green_workers_exit();
+	return err;
+}
+
+static void runtime_exit(void)
+{
+	green_io_exit();
+	while (green_rt.all) {
+		green_defers_free(green_rt.all);
+		green_segments_free(green_rt.all);
+		if (green_rt.all->slot && !green_rt.all->slot->slab)
+			free(green_rt.all->slot);
+		green_thread_free(green_rt.all);
+	}
+	green_descriptors_exit();
+	free(green_rt.timers);
+	green_stacks_exit();
+	green_arena_exit();
+	green_signal_stacks_exit();
+	green_signals_exit();
+	green_sigpipe_exit();
+	green_fault_exit();
+	green_workers_exit();
+}
+
+/* Run threads until all is over; with the lock, and then without it. */
+static void enter(struct green_worker *w)
+{
+	w->doors = (struct green_doors){ green_stack_grow, green_exit, green_thread_end };
+	green_worker_enter(w);
+	green_fork_end();
+}
+
+static void *work(void *arg)
+{
+	struct green_worker *w = arg;
+
+	green_be_worker(w);
+	green_signal_stack(w);
+	green_lock();
+	enter(w);
+	green_signal_stack_exit(w);
+	green_be_worker(NULL);
+	return NULL;
+}
+
+/* The caller is the first. */
+static int workers_run(void)
+{
+	unsigned int i, nr;
+	int err = 0;
+
+	green_lock();
+	for (nr = 1; nr < green_rt.nr_workers && !err; nr++)
+		err = -pthread_create(&green_rt.worker[nr].thread, NULL, work,
+				      &green_rt.worker[nr]);
+	if (err) {
+		nr--;
+		green_stop(err);
+	}
+	enter(&green_rt.worker[0]);
+	/* A child of fork() has no others. */
+	for (i = 1; i < nr && !green_rt.forked; i++)
+		pthread_join(green_rt.worker[i].thread, NULL);
+	return err;
+}
+
+static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), void *arg)
+{
+	static const struct green_attr attr = { .name = "main" };
+	struct green_worker *w;
+	int ret;
+
+	ret = runtime_init(opt);
+	if (ret)
+		return ret;
+	w = &green_rt.worker[0];
+	green_be_worker(w);
+	green_signal_stack(w);
+	/* What it returns comes to rt_thread_exit(); the others' is noise. */
+	green_rt.main = green_thread_new(w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
+	ret = green_rt.main ? workers_run() : no_first_thread();
+	if (ret)
+		green_fail(ret, "OS threads of workers: %s", strerrordesc_np(-ret));
+	else
+		ret = green_rt.main_ret;
+	if (green_rt.deadlock)
+		green_fail(ret, "deadlock: each of %llu threads waits for another",
+			   (unsigned long long)green_rt.stats.live);
+	green_io_drain();
+	green_signal_stack_exit(w);
+	green_be_worker(NULL);
+	runtime_exit();
+	return ret;
+}
+
+int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg)
+{
+	bool quiet = opt && opt->quiet;
+	int ret;
+
+	green_fail_begin();
+	if (!atomic_flag_test_and_set(&green_runs)) {
+		ret = green_fork_init();
+		if (ret)
+			green_fail(ret, "pthread_atfork: %s", strerrordesc_np(-ret));
+		else
+			ret = run_to_end(opt, main_fn, arg);
+		atomic_flag_clear(&green_runs);
+	} else if (green_fork_may_run()) {
+		ret = green_fork_run(run_to_end, opt, main_fn, arg);
+	} else {
+		ret = green_fail(-EBUSY, "it runs already in this process");
+	}
+	green_fail_end(quiet);
+	return ret;
+}

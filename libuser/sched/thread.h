@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Threads, from their start to their end. */
+#ifndef GREEN_SCHED_THREAD_H
+#define GREEN_SCHED_THREAD_H
+
+#include <green.h>
+
+struct green;
+struct green_worker;
+
+/* Ready on @w; NULL: no memory. */
+struct green *green_thread_new(struct green_worker *w, const struct green_attr *attr,
+			       void (*fn)(void *), void *arg);
+void green_thread_free(struct green *t);
+
+#endif

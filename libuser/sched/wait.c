@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Parking, and what ends it. */
+#include "base/runtime.h"
+#include "base/thread.h"
+#include "base/worker.h"
+#include "sched/kick.h"
+#include "sched/queue.h"
+#include "sched/timer.h"
+#include "sched/wait.h"
+#include "stack/move.h"
+
+/*
+ * Forced moves come here, when the thread has written down what it waits for:
+ * the hardest moment, and the one that real moves meet.
+ */
+struct green *green_park(struct green_worker *w, const struct green_wait_kind *kind)
+{
+	struct green *t = w->current;
+
+	green_set_current(w, NULL);
+	t->wait = kind;
+	t->since = w->switched;
+	t->state = STATE_PARKED;
+	t->idle = 0;
+	if (green_rt.debug.move_park)
+		green_move(t, 0, NULL);
+	return t;
+}
+
+void green_ready(struct green *t)
+{
+	green_timer_del(t);
+	t->state = STATE_READY;
+	green_queue_put(&t->home->runq, t);
+	green_kick_for(t);
+}
+
+void green_ready_all(struct green *t)
+{
+	struct green *next;
+
+	for (; t; t = next) {
+		next = t->next;
+		green_ready(t);
+	}
+}
+
+int green_wake_at(struct green *t, uint64_t at)
+{
+	int err = green_timer_add(t, at);
+
+	/* The first to ring now: whoever waits in the ring must not wait beyond it. */
+	if (err > 0)
+		green_poll_until(at);
+	return err < 0 ? err : 0;
+}
+
+int green_wake_at_deadline(struct green *t)
+{
+	return t->deadline ? green_wake_at(t, t->deadline) : 0;
+}
+
+bool green_wake_expired(void)
+{
+	bool any = false;
+	struct green *t;
+	uint64_t now;
+
+	if (!green_rt.nr_timers)
+		return false;
+	now = green_now_ns();
+	while ((t = green_timer_pop(now))) {
+		if (!t->wait->abort || t->wait->abort(t))
+			green_ready(t);
+		any = true;
+	}
+	return any;
+}

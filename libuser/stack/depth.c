@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Depth addresses: where something on a stack would lie if the thread's stack were
+ * one piece that never moved. They measure stacks, and are no addresses: GREEN_FAR
+ * keeps them apart from all that are, so that what uses one faults at once, and what
+ * looks for stack addresses, be it a proof or a barrier, never takes a number for one.
+ *
+ * A segment (or the first stack, which is the first of them) has one word: the depth
+ * address of its end. Within it all is at the same distance from that, wherever it is
+ * moved, since moves keep the distance from the end. A segment begins at the depth of
+ * the return address that its first function has in the segment before, so that what
+ * lies above in it, copies of arguments, has the depth of what it is a copy of.
+ */
+#include "base/thread.h"
+#include "base/worker.h"
+#include "memory/slot.h"
+#include "stack/bounds.h"
+#include "stack/depth.h"
+#include "stack/segment.h"
+
+/* Bit 47: of an address in user space it is 0. */
+#define GREEN_FAR	(1UL << 47)
+
+static uintptr_t depth_address(const struct green *t, uintptr_t addr)
+{
+	const struct green_segment *s = t->segment;
+	uintptr_t lo = t->lo, hi = t->hi;
+
+	while (addr < lo || addr > hi) {
+		if (!s)
+			return addr;
+		lo = s->lo;
+		hi = s->hi;
+		s = s->outer;
+	}
+	return addr - hi + (s ? s->depth_hi : t->depth_hi);
+}
+
+void green_depth_start(struct green *t)
+{
+	t->depth_hi = t->hi + GREEN_FAR;
+}
+
+uintptr_t green_depth_of_segment(const struct green *t, uintptr_t ret,
+				 const struct green_slot *slot, uintptr_t top)
+{
+	return depth_address(t, ret) + (slot->hi - top);
+}
+
+static const struct green *current(void)
+{
+	return green_worker ? green_worker->current : NULL;
+}
+
+/*
+ * Mapped code calls this in functions that do not test their stack: it has next to no
+ * frame, and is no safepoint.
+ */
+uintptr_t green_stack_depth_address(const volatile void *addr)
+{
+	const struct green *t = current();
+
+	return t ? depth_address(t, (uintptr_t)addr) : (uintptr_t)addr;
+}
+
+size_t green_stack_depth(void)
+{
+	const struct green *t = current();
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	return t && green_on_stack(t, here) ? t->depth_hi - depth_address(t, here) : 0;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Stack addresses that were stored where no map names them. Mapped code calls
+ * green_escape() before it does that, in the middle of anything: no locks and no
+ * memory are taken. enter.S has the way here: on the worker's stack, as for the
+ * runtime's calls, and the last argument is the caller's frame pointer. The frame that an address lies in
+ * is pinned until it is left: its function calls green_escape_end() if there is
+ * any pin below its frame pointer. What frames leave behind that are left in
+ * another way lies below the stack pointer, and goes when a move is tried.
+ *
+ * Why this is enough stands in tools/greencc/pass/Barrier.cpp.
+ */
+#include "arch/x86_64/frame.h"
+#include "base/thread.h"
+#include "base/worker.h"
+#include "maps/maps.h"
+#include "stack/bounds.h"
+#include "stack/pin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The lowest pin of the current thread; see Barrier.cpp, endOfFrame(). */
+__thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec"))) =
+	UINTPTR_MAX;
+
+static struct green *current(void)
+{
+	return green_worker ? green_worker->current : NULL;
+}
+
+/* ---- the pins of a thread ----------------------------------------------- */
+
+static const struct green_escape *first(const struct green *t)
+{
+	return t->escapes.many ?: t->escapes.few;
+}
+
+static const struct green_escape *end(const struct green *t)
+{
+	return first(t) + t->escapes.nr;
+}
+
+static void set_low(const struct green *t)
+{
+	uintptr_t low = UINTPTR_MAX;
+
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr < low)
+			low = e->addr;
+	green_escape_low = low;
+}
+
+/* A thread that has many takes the worker's spare room: there always is one. */
+void green_escape_switch(struct green_worker *w, const struct green *t)
+{
+	if (!w->spare_escapes)
+		w->spare_escapes = malloc(GREEN_ESCAPES * sizeof(*w->spare_escapes));
+	set_low(t);
+}
+
+void green_escapes_free(struct green *t)
+{
+	free(t->escapes.many);
+}
+
+/*
+ * Where the frame ends that @addr lies in, its return address included, or 0 if
+ * that cannot be told: only mapped functions are known to keep rbp as a frame
+ * pointer. @flags: those of its function's map, but 0 of the one that asks.
+ */
+static uintptr_t frame_of(const struct green *t, uintptr_t addr, uintptr_t fp, uint32_t *flags)
+{
+	uintptr_t lo, hi;
+
+	*flags = 0;
+	for (;;) {
+		const uintptr_t *frame = (const uintptr_t *)fp;
+		const void *ret;
+
+		if (fp % 8 || !green_range_of(t, fp, &lo, &hi) || hi - fp < 16)
+			return 0;
+		if (addr >= lo && addr < fp + 16)
+			return fp + 16;
+		ret = (const void *)frame[1];
+		*flags = green_map_flags((const char *)ret - 1);
+		if (!*flags && !green_is_join(ret))
+			return 0;
+		fp = frame[0];
+	}
+}
+
+static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
+{
+	uint32_t flags;
+
+	return frame_of(t, addr, fp, &flags);
+}
+
+static bool pinned(const struct green *t, uintptr_t addr)
+{
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (addr >= e->addr && addr < e->end)
+			return true;
+	return false;
+}
+
+/* From @addr up all is pinned, until the end. */
+static void pin_all_above(struct green *t, uintptr_t addr)
+{
+	struct green_escape *p = t->escapes.many ?: t->escapes.few;
+
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr < addr)
+			addr = e->addr;
+	t->escapes.nr = 1;
+	*p = (struct green_escape){ addr, UINTPTR_MAX };
+}
+
+static bool is_of_unknown_frame(const struct green_escape *e)
+{
+	return e->end == e->addr + 1;
+}
+
+/*
+ * Too many frames are pinned: the two lowest pins become one, with what lies between
+ * them, until the older frame is left; or for good, if it is not known which frames.
+ */
+static void merge_lowest(struct green *t)
+{
+	struct green_escape *p = t->escapes.many ?: t->escapes.few, *lowest = p, *next = NULL;
+	unsigned int i;
+
+	for (i = 1; i < t->escapes.nr; i++)
+		if (p[i].addr < lowest->addr) {
+			next = lowest;
+			lowest = &p[i];
+		} else if (!next || p[i].addr < next->addr) {
+			next = &p[i];
+		}
+	if (is_of_unknown_frame(lowest) || is_of_unknown_frame(next))
+		lowest->end = UINTPTR_MAX;
+	else if (lowest->end < next->end)
+		lowest->end = next->end;
+	*next = p[--t->escapes.nr];
+}
+
+static bool has_room(struct green *t)
+{
+	struct green_escapes *e = &t->escapes;
+
+	if (e->many)
+		return e->nr < GREEN_ESCAPES;
+	if (e->nr < GREEN_FEW_ESCAPES)
+		return true;
+	if (!green_worker->spare_escapes)
+		return false;
+	e->many = green_worker->spare_escapes;
+	green_worker->spare_escapes = NULL;
+	memcpy(e->many, e->few, sizeof(e->few));
+	return true;
+}
+
+static void add(struct green *t, uintptr_t addr, uintptr_t frame)
+{
+	struct green_escape *p = t->escapes.many ?: t->escapes.few;
+	unsigned int i;
+
+	for (i = 0; i < t->escapes.nr; i++)
+		if (frame && p[i].end == frame) {
+			if (addr < p[i].addr)
+				p[i].addr = addr;
+			return;
+		}
+	if (!has_room(t))
+		merge_lowest(t);
+	p = t->escapes.many ?: t->escapes.few;
+	p[t->escapes.nr++] = (struct green_escape){ addr, frame ? frame : addr + 1 };
+}
+
+static void pin(struct green *t, uintptr_t addr, uintptr_t frame)
+{
+	add(t, addr, frame);
+	if (addr < green_escape_low)
+		green_escape_low = addr;
+}
+
+/* ---- the barrier --------------------------------------------------------- */
+
+static void escape(struct green *t, uintptr_t value, uintptr_t fp)
+{
+	if (green_on_stack(t, value) && !pinned(t, value))
+		pin(t, value, frame_end(t, value, fp));
+}
+
+/* @value is about to be stored where no map names it. */
+void do_green_escape(uintptr_t value, uintptr_t fp);
+void do_green_escape(uintptr_t value, uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (t)
+		escape(t, value, fp);
+}
+
+/*
+ * ... and cannot be looked at. From the caller's frame up all stays where it is, older
+ * segments too, until the thread ends: the pin's end lies above them.
+ */
+void do_green_escape_all(uintptr_t fp);
+void do_green_escape_all(uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (!t)
+		return;
+	pin_all_above(t, green_on_stack(t, fp) ? fp : t->hi - 8);
+	set_low(t);
+}
+
+/*
+ * Is @dest in a frame of this stack that is not pinned? That can be no memory
+ * that was found from outside. A pin of one byte is of a frame that is not known.
+ * Functions that cannot move do not pin their own locals; and they do not ask.
+ */
+static bool free_local(const struct green *t, uintptr_t dest, uintptr_t fp)
+{
+	uint32_t flags;
+	uintptr_t frame = green_on_stack(t, dest) ? frame_of(t, dest, fp, &flags) : 0;
+
+	if (!frame || flags & GREEN_MAP_SHARED)
+		return false;
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr < frame && (e->end >= frame || e->end == e->addr + 1))
+			return false;
+	return true;
+}
+
+/* ... and perhaps one names it: at @dest. */
+void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp);
+void do_green_escape_to(uintptr_t value, uintptr_t dest, uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (t && green_on_stack(t, value) && !free_local(t, dest, fp))
+		escape(t, value, fp);
+}
+
+/* ... to a local that is known, and @value may be an address in that. */
+void do_green_escape_loop(uintptr_t value, uintptr_t dest, uintptr_t fp);
+void do_green_escape_loop(uintptr_t value, uintptr_t dest, uintptr_t fp)
+{
+	struct green *t = current();
+	uintptr_t frame;
+
+	if (!t || !green_on_stack(t, value) || pinned(t, value))
+		return;
+	frame = frame_end(t, value, fp);
+	/* Not of another activation: what leads here must lead to a pinned frame. */
+	if (!frame || frame_end(t, dest, fp) != frame)
+		pin(t, value, frame);
+}
+
+/* The @n bytes at @src are about to be copied to such a place. */
+void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp);
+void do_green_escape_copy(uintptr_t src, size_t n, uintptr_t fp)
+{
+	struct green *t = current();
+	uintptr_t last = src + n, addr = (src + 7) & ~7UL, lo, hi;
+
+	if (!t || !green_range_of(t, src, &lo, &hi))
+		return;
+	if (last > hi || last < src)
+		last = hi;
+	for (; addr + 8 <= last; addr += 8)
+		escape(t, *(const uintptr_t *)addr, fp);
+}
+
+void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t fp);
+void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t fp)
+{
+	struct green *t = current();
+
+	/* Words must land on words. */
+	if (t && ((dest ^ src) % 8 || !free_local(t, dest, fp)))
+		do_green_escape_copy(src, n, fp);
+}
+
+/* @value is about to be passed to @callee, which may keep it unless it asks here. */
+void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp);
+void do_green_escape_lend(uintptr_t value, const void *callee, uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (t && green_on_stack(t, value) && !(green_map_flags_of(callee) & GREEN_MAP_BARRIERS))
+		escape(t, value, fp);
+}
+
+/*
+ * ... and so are those of six arguments, the last first in @word, that @mask has bits
+ * for.
+ */
+void do_green_lend(const uintptr_t *word, unsigned int mask, const void *callee,
+		   uintptr_t fp);
+void do_green_lend(const uintptr_t *word, unsigned int mask, const void *callee,
+		   uintptr_t fp)
+{
+	unsigned int i;
+
+	for (i = 0; i < 6; i++)
+		if (mask & 1U << i)
+			do_green_escape_lend(word[5 - i], callee, fp);
+}
+
+/*
+ * Forget what lies below @addr. A pin that spans it is a rest of a frame that is
+ * gone, and has covered what was to be pinned since.
+ */
+static void forget(struct green *t, uintptr_t addr)
+{
+	struct green_escape *p = t->escapes.many ?: t->escapes.few;
+	unsigned int i = 0;
+
+	while (i < t->escapes.nr) {
+		if (p[i].addr >= addr) {
+			i++;
+		} else if (p[i].end > addr) {
+			p[i++].addr = addr;
+		} else {
+			p[i] = p[--t->escapes.nr];
+		}
+	}
+}
+
+void do_green_escape_end(uintptr_t fp);
+void do_green_escape_end(uintptr_t fp)
+{
+	struct green *t = current();
+
+	if (!t) {
+		green_escape_low = UINTPTR_MAX;
+		return;
+	}
+	if (!green_on_stack(t, fp))
+		return;
+	forget(t, fp + 16);
+	set_low(t);
+}
+
+void green_escape_prune(struct green *t)
+{
+	forget(t, t->sp);
+	if (t == green_worker->current)
+		set_low(t);
+}
+
+bool green_escape_in(const struct green *t, uintptr_t lo, uintptr_t hi)
+{
+	for (const struct green_escape *e = first(t); e < end(t); e++)
+		if (e->addr >= lo && e->addr < hi)
+			return true;
+	return false;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Stacks that were large once: a worker that goes to rest looks at a few threads,
+ * and at one now and then while it is busy. A thread that it finds parked, and in
+ * the same wait as last time, gets a smaller stack if it uses less than a quarter
+ * of it and nothing forbids the move; what is refused is not counted, for nobody
+ * asked. A stack that stays where it is gives back the pages below its frames.
+ *
+ * What the entry tests of live frames have secured stays theirs: a smaller stack has
+ * room for it (prove.c), and pages come again when they are touched.
+ *
+ * A process that has nothing to do is woken for as many passes as it takes to have
+ * looked at each thread often enough since something ran last; then it sleeps for good.
+ */
+#include "base/debug.h"
+#include "base/runtime.h"
+#include "base/thread.h"
+#include "memory/backend.h"
+#include "memory/sizes.h"
+#include "memory/slot.h"
+#include "stack/move.h"
+#include "stack/segment.h"
+#include "stack/shrink.h"
+
+#include <errno.h>
+
+/* Less is not worth a system call. */
+#define LEAST_TRIM	(32UL << 10)
+
+/* The second look at a thread in a wait is the one that counts. */
+#define LOOKS	2
+
+/* So a wait that is shorter costs nothing. */
+#define PASS_NS	1000000000u
+
+/* A pass in a process that is busy with other things goes on after that long. */
+#define STEP_NS	1000000u
+
+static bool shrink(struct green *t)
+{
+	size_t bytes = green_bytes_for(2 * (t->hi - t->sp));
+	struct green_nomove why;
+
+	if (bytes < green_sizes[t->first_size].bytes)
+		bytes = green_sizes[t->first_size].bytes;
+	if (t->segment || 4 * (t->hi - t->sp) >= t->hi - t->lo ||
+	    bytes >= green_slot_bytes(t->slot) || green_try_move(t, bytes, &why))
+		return false;
+	green_rt.stats.shrunk++;
+	return true;
+}
+
+/* Nothing in a slot below @sp is of any use to a thread that waits. */
+static bool trim(const struct green_slot *slot, uintptr_t sp)
+{
+	uintptr_t end = sp & ~(GREEN_PAGE - 1);
+
+	return !slot->slab && end - slot->lo >= LEAST_TRIM &&
+	       !green_rt.backend->reset(slot->lo, end - slot->lo);
+}
+
+static void trim_all(struct green *t)
+{
+	const struct green_segment *s;
+	const struct green_slot *slot = t->slot;
+	uintptr_t sp = t->sp;
+	bool trimmed = false;
+
+	green_segments_give_back(t);
+	for (s = t->segment; ; s = s->outer) {
+		trimmed |= trim(slot, sp);
+		if (!s)
+			break;
+		slot = s->slot;
+		sp = s->sp;
+	}
+	green_rt.stats.trimmed += trimmed;
+}
+
+/* Foreign code has switched stacks by itself: who knows what of its own it still uses? */
+static void say_once(const struct green *t)
+{
+	static bool said;
+
+	if (said)
+		return;
+	said = true;
+	green_trace_line("thread %llu (%s) waits on a stack that is not its own: that gives nothing back (said once)",
+			 (unsigned long long)t->id, t->name ? t->name : "unnamed");
+}
+
+static void look_at(struct green *t)
+{
+	if (t->state != STATE_PARKED || ++t->idle != LOOKS)
+		return;
+	if (t->sp < t->lo || t->sp >= t->hi)
+		say_once(t);
+	else if (!shrink(t))
+		trim_all(t);
+}
+
+/* To begin with all threads again, once a second at most. */
+static bool begin_pass(void)
+{
+	uint64_t now = green_now_ns();
+
+	if (now - green_rt.shrink.began < PASS_NS)
+		return false;
+	green_rt.shrink.began = now;
+	green_rt.shrink.quiet = true;
+	green_rt.shrink.next = green_rt.all;
+	return green_rt.all;
+}
+
+static void end_pass(void)
+{
+	if (green_rt.shrink.quiet && green_rt.shrink.left)
+		green_rt.shrink.left--;
+}
+
+/* The next @n threads. */
+void green_shrink_some(unsigned int n)
+{
+	struct green *t;
+
+	while (n-- && (green_rt.shrink.next || begin_pass())) {
+		t = green_rt.shrink.next;
+		green_rt.shrink.next = t->all_next;
+		look_at(t);
+		if (!green_rt.shrink.next)
+			end_pass();
+	}
+}
+
+uint64_t green_shrink_rest(unsigned int n)
+{
+	bool ran = green_rt.shrink.switches != green_rt.stats.switches;
+
+	if (ran) {
+		green_rt.shrink.switches = green_rt.stats.switches;
+		green_rt.shrink.left = LOOKS;
+		green_rt.shrink.quiet = false;
+	}
+	green_shrink_some(n);
+	if (!green_rt.shrink.left)
+		return 0;
+	if (!green_rt.shrink.next)
+		return green_rt.shrink.began + PASS_NS;
+	return ran ? green_now_ns() + STEP_NS : 1;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Deferred calls. */
+#ifndef GREEN_UNWIND_DEFER_H
+#define GREEN_UNWIND_DEFER_H
+
+struct green;
+
+struct green_defer;
+
+void green_defers_free(struct green *t);
+/* Take the newest record off the chain, into t->call. */
+struct green_defer *green_defer_take(struct green *t);
+
+#endif

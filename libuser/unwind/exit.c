@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Threads that end before their function returns: of their own will, by
+ * green_exit(), or by green_cancel(), which makes a thread call green_exit() in
+ * the place of the call that it waits in. Either way enter.S runs its defers.
+ */
+#include "arch/x86_64/frame.h"
+#include "base/thread.h"
+#include "base/worker.h"
+#include "calls.h"
+#include "unwind/defer.h"
+#include "unwind/exit.h"
+
+#include <errno.h>
+
+/*
+ * The next call of the runner green_exit(), or NULL. Nothing stops an exit: a
+ * panic of a deferred function is not caught by what the exit has left behind.
+ */
+struct green_defer *rt_exit_next(void)
+{
+	struct green *t = green_worker->current;
+
+	t->exiting = green_caller_sp(t);
+	t->try = NULL;
+	return t->defers ? green_defer_take(t) : NULL;
+}
+
+int green_exit_status(const struct green *t)
+{
+	return t->cancel == CANCEL_DELIVERED ? -ECANCELED : 0;
+}
+
+/*
+ * Rewrite the call that the thread stands in: its block moves down by a word,
+ * so that its return address becomes green_cancelled, by which its return enters
+ * green_exit(). The caller's frame looks as if it had called that itself.
+ */
+void green_cancel_deliver(struct green *t)
+{
+	struct green_saved s = *(struct green_saved *)t->sp;
+	struct green *current = green_hide();
+
+	t->cancel = CANCEL_DELIVERED;
+	s.pc = (uintptr_t)green_cancelled;
+	t->sp -= sizeof(s.pc);
+	*(struct green_saved *)t->sp = s;
+	green_show(current);
+}
+
+/* Defers that run already, for an exit or a panic, are let finish. */
+bool green_cancel_is_due(const struct green *t)
+{
+	return t->cancel == CANCEL_ASKED && !t->exiting && !t->panics;
+}
+
+bool green_cancel_point(struct green *t)
+{
+	if (!green_cancel_is_due(t))
+		return false;
+	green_cancel_deliver(t);
+	return true;
+}
