@@ -3,6 +3,7 @@
 #ifndef GREEN_BASE_THREAD_H
 #define GREEN_BASE_THREAD_H
 
+#include "base/waiter.h"
 #include "io/call.h"
 #include "stack/pin.h"
 #include "stack/segment.h"
@@ -15,6 +16,7 @@ enum green_state {
 	STATE_READY,		/* in the run queue */
 	STATE_RUNNING,
 	STATE_PARKED,		/* see sched/wait.h */
+	STATE_CLAIMED,		/* ... and somebody ends the wait */
 	STATE_DONE,
 };
 
@@ -65,7 +67,8 @@ struct green {
 	enum green_cancel cancel;
 	uintptr_t exiting;		/* sp of green_exit(), which is not to be left; or 0 */
 	const struct green_wait_kind *wait; /* for what it is parked */
-	void *wait_on;			/* ... and on what: its kind knows */
+	void *wait_on;			/* ... and in what: its kind knows */
+	struct green_waiter waiter;	/* with which it is in that */
 	uint64_t since;			/* it runs or waits, in ticks of the TSC */
 	uint64_t deadline;		/* 0: none */
 	uint64_t wake_at;		/* key in the timer heap */

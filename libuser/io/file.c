@@ -10,6 +10,7 @@
  * two do, if they are of one inode, kcmp(2) says.
  */
 #define _GNU_SOURCE
+#include "base/link.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "io/call.h"
@@ -36,26 +37,6 @@ struct green_files {
 };
 
 /* ---- lists --------------------------------------------------------------- */
-
-static void link_init(struct green_link *l)
-{
-	l->next = l->prev = l;
-}
-
-static void link_before(struct green_link *at, struct green_link *l)
-{
-	l->next = at;
-	l->prev = at->prev;
-	at->prev->next = l;
-	at->prev = l;
-}
-
-static void unlink_it(struct green_link *l)
-{
-	l->next->prev = l->prev;
-	l->prev->next = l->next;
-	link_init(l);
-}
 
 static struct green *of_turn(struct green_link *l)
 {
@@ -190,8 +171,8 @@ bool green_turn_take(struct green *t)
 	struct green_link *turns = &green_rt.files->turns[(t->io.ino ^ t->io.dev) % TURNS];
 	struct green *other = in_the_way(turns, t);
 
-	link_init(&t->io.waiting);
-	link_before(other ? &other->io.waiting : turns, &t->io.turn);
+	green_link_init(&t->io.waiting);
+	green_link_before(other ? &other->io.waiting : turns, &t->io.turn);
 	t->io.waits = other;
 	return !other;
 }
@@ -201,13 +182,13 @@ static void wait_for(struct green *t, struct green_link *from)
 {
 	struct green_link *to = &t->io.waiting;
 
-	if (from->next == from)
+	if (green_link_is_alone(from))
 		return;
 	from->next->prev = to->prev;
 	to->prev->next = from->next;
 	from->prev->next = to;
 	to->prev = from->prev;
-	link_init(from);
+	green_link_init(from);
 }
 
 /* The next one begins, or waits for another file's; the rest wait for it. */
@@ -216,11 +197,11 @@ struct green *green_turn_leave(struct green *t)
 	struct green *next;
 	bool begins;
 
-	unlink_it(&t->io.turn);
-	if (t->io.waits || t->io.waiting.next == &t->io.waiting)
+	green_link_del(&t->io.turn);
+	if (t->io.waits || green_link_is_alone(&t->io.waiting))
 		return NULL;
 	next = of_turn(t->io.waiting.next);
-	unlink_it(&next->io.turn);
+	green_link_del(&next->io.turn);
 	begins = green_turn_take(next);
 	wait_for(next, &t->io.waiting);
 	return begins ? next : NULL;
@@ -242,7 +223,7 @@ int green_files_init(void)
 		return -ENOMEM;
 	}
 	for (i = 0; i < TURNS; i++)
-		link_init(&f->turns[i]);
+		green_link_init(&f->turns[i]);
 	green_rt.files = f;
 	return 0;
 }
@@ -255,7 +236,7 @@ void green_files_forked(void)
 
 	memset(f->fds, 0, f->nr_fds * sizeof(*f->fds));
 	for (i = 0; i < TURNS; i++)
-		link_init(&f->turns[i]);
+		green_link_init(&f->turns[i]);
 }
 
 void green_files_exit(void)

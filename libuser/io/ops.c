@@ -68,28 +68,29 @@ static void cancel(struct green *t)
 
 static bool no_longer(struct green *t)
 {
-	if (t->io.anyway)
-		return false;
-	t->io.cancelled = true;
-	if (t->io.in_flight) {
-		cancel(t);
+	if (t->io.anyway || t->io.in_flight) {
+		t->io.cancelled = !t->io.anyway;
+		green_unclaim(t);
+		if (t->io.cancelled)
+			cancel(t);
 		return false;
 	}
+	t->io.cancelled = true;
 	end(t, t->io.closed ? -ECANCELED : -ETIMEDOUT);
 	return true;
 }
 
 static const struct green_wait_kind kinds[] = {
-	[OP_READ] = { "read", no_longer },
-	[OP_WRITE] = { "write", no_longer },
-	[OP_RECV] = { "recv", no_longer },
-	[OP_SEND] = { "send", no_longer },
-	[OP_ACCEPT] = { "accept", no_longer },
-	[OP_CONNECT] = { "connect", no_longer },
-	[OP_SHUTDOWN] = { "shutdown", no_longer },
-	[OP_OPENAT] = { "openat", no_longer },
-	[OP_CLOSE] = { "close", no_longer },
-	[OP_POLL] = { "poll", no_longer },
+	[OP_READ] = { .name = "read", .abort = no_longer },
+	[OP_WRITE] = { .name = "write", .abort = no_longer },
+	[OP_RECV] = { .name = "recv", .abort = no_longer },
+	[OP_SEND] = { .name = "send", .abort = no_longer },
+	[OP_ACCEPT] = { .name = "accept", .abort = no_longer },
+	[OP_CONNECT] = { .name = "connect", .abort = no_longer },
+	[OP_SHUTDOWN] = { .name = "shutdown", .abort = no_longer },
+	[OP_OPENAT] = { .name = "openat", .abort = no_longer },
+	[OP_CLOSE] = { .name = "close", .abort = no_longer },
+	[OP_POLL] = { .name = "poll", .abort = no_longer },
 };
 
 /* Those that use @fd, which is to be closed. */
@@ -102,7 +103,7 @@ static void cancel_users(int fd)
 		if (t->io.fd != fd || t->io.anyway)
 			continue;
 		t->io.closed = true;
-		if (no_longer(t))
+		if (green_claim(t) && no_longer(t))
 			green_ready(t);
 	}
 }
@@ -335,8 +336,10 @@ static struct green *poll_all(bool wait, uint64_t until)
 {
 	struct green *done = green_uring_poll(wait, until), *t;
 
-	for (t = done; t; t = t->next)
+	for (t = done; t; t = t->next) {
+		green_claim(t);
 		end(t, t->ret);
+	}
 	return done;
 }
 
@@ -390,7 +393,7 @@ void green_io_drain(void)
 	green_lock();
 	while (green_uring_busy()) {
 		for (t = green_rt.all; t; t = t->all_next)
-			if (t->io.busy)
+			if (t->io.busy && green_claim(t))
 				no_longer(t);
 		poll_all(true, green_now_ns() + AGAIN_NS * 10);
 	}

@@ -18,7 +18,7 @@ int rt_cancel(green_t *handle)
 	if (t->cancel != CANCEL_NONE)
 		return 0;
 	t->cancel = CANCEL_ASKED;
-	if (t->state != STATE_PARKED || !green_cancel_is_due(t))
+	if (!green_cancel_is_due(t) || !green_claim(t))
 		return 0;
 	if (t->wait->abort && !t->wait->abort(t))
 		return 0;

@@ -142,7 +142,7 @@ void rt_thread_exit(int ret)
 		green_stop(green_exit_status(t) ?: green_rt.main_is_void ? 0 : ret);
 		return;
 	}
-	if (t->joiner) {
+	if (t->joiner && green_claim(t->joiner)) {
 		t->joiner->ret = green_exit_status(t);
 		green_ready(t->joiner);
 		green_thread_free(t);
@@ -157,7 +157,7 @@ static bool join_no_longer(struct green *t)
 	return true;
 }
 
-static const struct green_wait_kind join = { "join", join_no_longer };
+static const struct green_wait_kind join = { .name = "join", .abort = join_no_longer };
 
 int rt_join(green_t *handle)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Parking, and what ends it. */
+#include "base/assert.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -27,8 +28,23 @@ struct green *green_park(struct green_worker *w, const struct green_wait_kind *k
 	return t;
 }
 
+bool green_claim(struct green *t)
+{
+	if (t->state != STATE_PARKED)
+		return false;
+	t->state = STATE_CLAIMED;
+	return true;
+}
+
+void green_unclaim(struct green *t)
+{
+	green_assert(t->state == STATE_CLAIMED);
+	t->state = STATE_PARKED;
+}
+
 void green_ready(struct green *t)
 {
+	green_assert(t->state != STATE_READY && t->state != STATE_DONE);
 	green_timer_del(t);
 	t->state = STATE_READY;
 	green_queue_put(&t->home->runq, t);
@@ -70,9 +86,40 @@ bool green_wake_expired(void)
 		return false;
 	now = green_now_ns();
 	while ((t = green_timer_pop(now))) {
+		any = true;
+		if (!green_claim(t))
+			continue;
 		if (!t->wait->abort || t->wait->abort(t))
 			green_ready(t);
-		any = true;
 	}
 	return any;
+}
+
+/* ---- lists of waiters ---------------------------------------------------- */
+
+void green_waiter_add(struct green_link *list, struct green *t, void *data)
+{
+	t->waiter.t = t;
+	t->waiter.data = data;
+	green_link_before(list, &t->waiter.link);
+}
+
+struct green_waiter *green_waiter_claim(struct green_link *list)
+{
+	while (!green_link_is_alone(list)) {
+		struct green_waiter *w = (struct green_waiter *)list->next;
+
+		green_link_del(&w->link);
+		if (green_claim(w->t))
+			return w;
+	}
+	return NULL;
+}
+
+void green_waiter_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta)
+{
+	uintptr_t data = (uintptr_t)t->waiter.data;
+
+	if (data >= lo && data < hi)
+		t->waiter.data = (void *)(data + delta);
 }

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * A wait, from its begin to its end. Whoever lets the current thread wait says for what
- * (struct green_wait_kind, with an object of its own in t->wait_on), and parks it. Then
- * the thread is that object's: who finds it there takes it out and calls
- * green_ready(). A deadline, a cancellation and reports know of the wait what its kind
- * says.
+ * A wait, from its begin to its end.
+ *
+ * Begin: a runtime call of the current thread finds, under the lock of an object, that
+ * the thread has to wait in it. It sets its timer first if it has a deadline
+ * (green_wake_at_deadline(), which may fail), puts the thread's waiter into the object's
+ * list, calls green_park(), and gives the lock up. From then on the thread is not the
+ * caller's: all of it is on its own stack, and another worker may run it already.
+ *
+ * End: whoever ends the wait (a thread that brings what it waits for, its timer,
+ * green_cancel()) claims it; one of them succeeds. That one takes its waiter out of the
+ * list (under the object's lock), fills in t->ret and what the thread asked for, and calls
+ * green_ready() without the lock. Who finds a thread in a list that another has
+ * claimed takes its waiter out, and goes on to the next.
+ *
+ * While a thread is parked and not claimed its stack may move; from the claim on it
+ * stays, and so do addresses in it.
  */
 #ifndef GREEN_SCHED_WAIT_H
 #define GREEN_SCHED_WAIT_H
@@ -13,19 +24,24 @@
 #include <stdint.h>
 
 struct green;
+struct green_link;
+struct green_waiter;
 struct green_worker;
 
 /**
  * struct green_wait_kind - what can be done with a thread that waits so
  * @name:	for reports
- * @abort:	it is to wait no longer, since its deadline has come or it is cancelled:
- *		take it out of what it waits in. True: the caller goes on with it.
- *		False: the wait ends by itself, soon; NULL: there is nothing to be taken
- *		out of, true.
+ * @abort:	the caller has claimed the thread, since its deadline has come or it is
+ *		cancelled: take it out of what it waits in. True: that is done. False: it
+ *		goes on to wait, for it ends by itself, soon, and is not claimed any more.
+ *		NULL: it is in nothing, true.
+ * @adjust:	addresses in [@lo, @hi), on its stack, that the wait has kept are to change
+ *		by @delta; NULL: it keeps none
  */
 struct green_wait_kind {
 	const char *name;
 	bool (*abort)(struct green *t);
+	void (*adjust)(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 };
 
 /*
@@ -33,14 +49,26 @@ struct green_wait_kind {
  * the call returns if the timer ends the wait.
  */
 struct green *green_park(struct green_worker *w, const struct green_wait_kind *kind);
+/* Is it the caller who ends the wait of @t? Then @t is the caller's until green_ready(). */
+bool green_claim(struct green *t);
+void green_unclaim(struct green *t);
 /* It waits no longer: its timer is taken back, and it is to run. */
 void green_ready(struct green *t);
 /* A list of them, along next. */
 void green_ready_all(struct green *t);
-/* ... at @at at the latest. 0, or -ENOMEM. */
+/* The current thread, which is about to park, waits until @at at the latest. 0, or -ENOMEM. */
 int green_wake_at(struct green *t, uint64_t at);
 int green_wake_at_deadline(struct green *t);
 /* Those whose timers have rung. Was there any? */
 bool green_wake_expired(void);
+
+/* ---- lists of waiters ---------------------------------------------------- */
+
+/* @t, which is about to park, comes last in @list; @data as in struct green_waiter. */
+void green_waiter_add(struct green_link *list, struct green *t, void *data);
+/* Out of the list, and the first that could be claimed; NULL: there is none. */
+struct green_waiter *green_waiter_claim(struct green_link *list);
+/* For struct green_wait_kind's adjust(), if it waits with its own waiter. */
+void green_waiter_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 
 #endif

@@ -14,6 +14,7 @@
 #include "memory/backend.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "sched/wait.h"
 #include "stack/bounds.h"
 #include "stack/move.h"
 #include "stack/prove.h"
@@ -99,6 +100,8 @@ static void settle(struct green *t, struct green_slot *slot,
 
 	green_adjust_defers(t, p->base, p->hi, delta);
 	adjust_panics(t, p->base, p->hi, delta);
+	if (t->state == STATE_PARKED && t->wait->adjust)
+		t->wait->adjust(t, p->base, p->hi, delta);
 	if (t->exiting >= p->base && t->exiting < p->hi)
 		t->exiting += delta;
 	for (i = 0; i < p->nr_older; i++)
