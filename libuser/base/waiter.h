@@ -10,18 +10,27 @@
 #ifndef GREEN_BASE_WAITER_H
 #define GREEN_BASE_WAITER_H
 
-#include "base/link.h"
+#include <stdbool.h>
 
 struct green;
 
 struct green_waiter {
-	struct green_link link;
+	struct green_waiter *next, *prev;
 	struct green *t;
+	bool waits;			/* it is in a list */
 	/*
 	 * Where it takes a value from, or puts one: on its stack perhaps, and then a move
 	 * adjusts it (green_wait_kind's adjust()). Who has claimed the thread may use it.
 	 */
 	void *data;
+};
+
+/*
+ * The first that came first. All zeros: none; so an object with a list may lie in
+ * static memory, or on a stack that moves while nobody waits: nothing points to it.
+ */
+struct green_waiters {
+	struct green_waiter *first, *last;
 };
 
 #endif

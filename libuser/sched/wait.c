@@ -97,23 +97,54 @@ bool green_wake_expired(void)
 
 /* ---- lists of waiters ---------------------------------------------------- */
 
-void green_waiter_add(struct green_link *list, struct green *t, void *data)
+void green_waiter_put(struct green_waiters *list, struct green_waiter *w)
 {
-	t->waiter.t = t;
-	t->waiter.data = data;
-	green_link_before(list, &t->waiter.link);
+	green_assert(!w->waits);
+	green_assert(!list->first == !list->last && (!list->last || !list->last->next));
+	w->next = NULL;
+	w->prev = list->last;
+	w->waits = true;
+	if (list->last)
+		list->last->next = w;
+	else
+		list->first = w;
+	list->last = w;
 }
 
-struct green_waiter *green_waiter_claim(struct green_link *list)
+void green_waiter_del(struct green_waiters *list, struct green_waiter *w)
 {
-	while (!green_link_is_alone(list)) {
-		struct green_waiter *w = (struct green_waiter *)list->next;
+	if (!w->waits)
+		return;
+	green_assert(w->prev ? w->prev->next == w : list->first == w);
+	green_assert(w->next ? w->next->prev == w : list->last == w);
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		list->first = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		list->last = w->prev;
+	w->waits = false;
+}
 
-		green_link_del(&w->link);
+struct green_waiter *green_waiter_claim(struct green_waiters *list)
+{
+	struct green_waiter *w;
+
+	while ((w = list->first)) {
+		green_waiter_del(list, w);
 		if (green_claim(w->t))
 			return w;
 	}
 	return NULL;
+}
+
+void green_wait_in(struct green_waiters *list, struct green *t, void *data)
+{
+	t->waiter.t = t;
+	t->waiter.data = data;
+	green_waiter_put(list, &t->waiter);
 }
 
 void green_waiter_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta)

@@ -24,8 +24,8 @@
 #include <stdint.h>
 
 struct green;
-struct green_link;
 struct green_waiter;
+struct green_waiters;
 struct green_worker;
 
 /**
@@ -64,10 +64,14 @@ bool green_wake_expired(void);
 
 /* ---- lists of waiters ---------------------------------------------------- */
 
-/* @t, which is about to park, comes last in @list; @data as in struct green_waiter. */
-void green_waiter_add(struct green_link *list, struct green *t, void *data);
-/* Out of the list, and the first that could be claimed; NULL: there is none. */
-struct green_waiter *green_waiter_claim(struct green_link *list);
+/* Comes last; it is in no list. */
+void green_waiter_put(struct green_waiters *list, struct green_waiter *w);
+/* Out of it, if it is in one. */
+void green_waiter_del(struct green_waiters *list, struct green_waiter *w);
+/* Out of it, the first whose thread could be claimed; NULL: there is none. */
+struct green_waiter *green_waiter_claim(struct green_waiters *list);
+/* @t, which is about to park, comes last, with its own waiter. */
+void green_wait_in(struct green_waiters *list, struct green *t, void *data);
 /* For struct green_wait_kind's adjust(), if it waits with its own waiter. */
 void green_waiter_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 
