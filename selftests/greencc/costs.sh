@@ -46,3 +46,21 @@ void f(void) { long env[25]; kept = env; if (!_setjmp(env)) g(); }' && ! has 'gr
 report $? 'a function that never moves does not pin its own locals'
 f 'void *kept; void f(int *p) { kept = p; }' && has 'green_escape@'
 report $? '... but any other address that it keeps'
+f 'static __attribute__((noinline)) int g(int *p) { return p[0] / p[1]; }
+int f(int *p) { return g(p) + g(p + 2); }' && has 'call.*g$' && ! has fs:112
+report $? 'a function that calls only what calls nothing has no test'
+all='"rbx", "r12", "r13", "r14", "r15", "memory"'
+f 'static __attribute__((noinline)) long g(long *p, int n) {
+	volatile long v[4] = { n };
+	__asm__ volatile("" : : : '"$all"');
+	return v[1] + p[n];
+}
+long f(long *p, int n) {
+	long a[26];
+	_Pragma("clang loop unroll(full)") for (int i = 0; i < 26; i++) a[i] = g(p + i, n);
+	__asm__ volatile("" : : : '"$all"');
+	return a[0] * a[1] ^ a[2] * a[3] ^ a[4] * a[5] ^ a[6] * a[7] ^ a[8] * a[9] ^ a[10] * a[11] ^
+	       a[12] * a[13] ^ a[14] * a[15] ^ a[16] * a[17] ^ a[18] * a[19] ^
+	       a[20] * a[21] ^ a[22] * a[23] ^ a[24] * a[25];
+}' && has fs:112
+report $? '... unless all of that takes more than is kept free'

@@ -244,6 +244,7 @@ void listNames(llvm::Module &M);
 bool mistrustsCallers(const llvm::Function &F, const Escape &Esc);
 
 // Outgoing.cpp
+bool isPlainName(llvm::StringRef Name); // ... that assembly has as it is
 // Are all arguments of the call in registers, each alone?
 bool passesInRegisters(const llvm::CallBase &CB);
 // Does it go by libuser/arch/x86_64/lend.S, which holds what is lent if the callee is foreign?

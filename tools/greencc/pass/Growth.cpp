@@ -213,13 +213,36 @@ uint64_t bytesOfLocals(const Function &F) {
 }
 
 // Those that find their stack in what is kept free are none, nor are jumps to what
-// sees to its own.
-static bool makesCalls(const Function &F) {
-  return any_of(instructions(F), [](const Instruction &I) {
+// sees to its own, and what Unless says of callees.
+static bool makesCalls(const Function &F, function_ref<bool(const Function &)> Unless) {
+  return any_of(instructions(F), [&](const Instruction &I) {
     auto *CB = dyn_cast<CallBase>(&I);
-    return CB && !CB->isInlineAsm() && !isa<IntrinsicInst>(CB) &&
-           !(calleeTraits(*CB) & TinyStack) && !(isJump(*CB) && callNeed(*CB) == 0);
+    if (!CB || CB->isInlineAsm() || isa<IntrinsicInst>(CB) || calleeTraits(*CB) & TinyStack ||
+        (isJump(*CB) && callNeed(*CB) == 0))
+      return false;
+    auto *Callee = dyn_cast<Function>(CB->getCalledOperand()->stripPointerCasts());
+    return !Callee || Callee->isDeclaration() || Callee->isInterposable() || !Unless(*Callee);
   });
+}
+
+static bool makesCalls(const Function &F) {
+  return makesCalls(F, [](const Function &) { return false; });
+}
+
+// A function that calls none but such as make no calls: if what all of them take is as
+// little as a frame that is not asked for, there is no test, and nothing stops there.
+// That is for greenmap to find out, who knows them by their names.
+constexpr uint64_t LocalsOfTree = 32;
+
+static bool isSmallTree(const Function &F) {
+  auto IsLeaf = [](const Function &G) {
+    return G.hasLocalLinkage() && isPlainName(G.getName()) &&
+           bytesOfLocals(G) <= LocalsOfTree && !isExotic(passing(G)) && !makesCalls(G) &&
+           none_of(instructions(G), [](const Instruction &I) {
+             return isa<CallBase>(I) && isJump(cast<CallBase>(I)); // with F's frame there
+           });
+  };
+  return bytesOfLocals(F) <= LocalsOfTree && !makesCalls(F, IsLeaf);
 }
 
 DenseSet<const Function *> functionsToCheck(Module &M) {
@@ -229,7 +252,7 @@ DenseSet<const Function *> functionsToCheck(Module &M) {
   markResolvers(M);
   for (Function &F : M)
     if (!F.isDeclaration() && !isExotic(passing(F)) &&
-        (makesCalls(F) || bytesOfLocals(F) > UncheckedLocals))
+        (makesCalls(F) || bytesOfLocals(F) > UncheckedLocals) && !isSmallTree(F))
       Checked.insert(&F);
   return Checked;
 }

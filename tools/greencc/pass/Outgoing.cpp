@@ -100,7 +100,7 @@ static Arguments argumentsOf(const CallBase &CB) {
 
 // -- which calls ----------------------------------------------------------------
 
-static bool isPlainName(StringRef Name) {
+bool isPlainName(StringRef Name) {
   return !Name.empty() && all_of(Name, [](char C) {
     return isalnum(static_cast<unsigned char>(C)) || C == '_' || C == '.' || C == '$';
   });
