@@ -667,6 +667,70 @@ static NOINLINE void in_frame_that_stays(int n, ...)
 	va_end(ap);
 }
 
+static int *own_same(int *p)
+{
+	return p;
+}
+
+static int *(*volatile same)(int *) = own_same;
+
+/* What a callee that is not seen returns may be what it was passed. */
+NOINLINE void keep_result(int *p, int n)
+{
+	static int other;
+
+	kept = __builtin_expect(n, 1) ? &other : same(p);
+}
+
+static NOINLINE void by_rare_result(int n)
+{
+	int x = 1;
+
+	keep_result(&x, n);
+	if (n)
+		MOVES();
+	else
+		PINNED_BY("by_rare_result");
+	*kept += 1;
+	IS(x, n ? 1 : 2);
+}
+
+NOINLINE void keep_deep(int *p);
+
+/* It only passes on what is kept below: on the way there it can move. */
+NOINLINE void pass_deep(int *p, int n)
+{
+	int y = *p;
+
+	MOVES();
+	if (n)
+		keep_deep(p);
+	y += *p;
+	if (!n)
+		MOVES();
+	IS(y, n ? 3 : 2);
+}
+
+NOINLINE void keep_deep(int *p)
+{
+	green_test_move();
+	*p += 1;
+	kept = p;
+	PINNED_BY("by_deep_callee");
+}
+
+static NOINLINE void by_deep_callee(int n)
+{
+	int x = 1;
+
+	pass_deep(&x, n);
+	if (n)
+		PINNED_BY("by_deep_callee");
+	else
+		MOVES();
+	IS(x, 1 + n);
+}
+
 #define TEST(call, name)						\
 	do {								\
 		int before = wrong;					\
@@ -716,6 +780,10 @@ int test_main(void)
 	TEST(IS(recursion(20, NULL), 21), "recursion");
 	TEST(IS(in_floating(1.5, 2.5f), 6), "in_floating");
 	TEST(left_by_calls(), "left_by_calls");
+	TEST(by_rare_result(1), "by_rare_result_not");
+	TEST(by_rare_result(0), "by_rare_result");
+	TEST(by_deep_callee(0), "by_deep_callee_not");
+	TEST(by_deep_callee(1), "by_deep_callee");
 	TEST(in_frame_that_stays(1, 2), "in_frame_that_stays");
 	TEST(IS(many(40), 40), "many");
 	free(heap);

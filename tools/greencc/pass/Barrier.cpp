@@ -12,7 +12,8 @@
 // code. All other memory is foreign: to store a stack address there is to pin
 // it, so what is loaded from there needs no map, and no barrier when it is
 // stored again. An argument that comes from code that is not seen and may get
-// into foreign memory is pinned on entry; behind that it does not move either.
+// into foreign memory is pinned on entry; behind that it does not move either. If it gets
+// there only as the result of a call that is rarely made, the result is pinned instead.
 //
 // Where a pointer may lead to foreign memory or to a local that is not shared,
 // green_escape_to() tells which: what is found from outside and lies in a frame of
@@ -155,7 +156,7 @@ public:
       All.push_back(&I);
     for (Argument &A : F.args())
       if (Esc.pinnedOnEntry(A))
-        pinArgument(A, Entry);
+        pin(A, Entry);
     // Behind those: they replace all uses of an argument, and this is one.
     if (mistrustsCallers(F, Esc))
       for (Argument &A : F.args())
@@ -163,6 +164,9 @@ public:
           everything(ifOnStack(Entry, &A));
     for (Instruction *I : All)
       visit(*I);
+    for (Instruction *I : All)
+      if (auto *CB = dyn_cast<CallBase>(I); CB && Esc.pinnedResult(*CB))
+        pin(*CB, CB->getNextNode());
     for (Instruction *I : Ends)
       endOfFrame(I);
   }
@@ -227,14 +231,14 @@ private:
       return visitCall(*CB);
   }
 
-  // Up to here A may move, behind it does not.
-  void pinArgument(Argument &A, Instruction *Entry) {
-    if (A.use_empty())
+  // Up to At V may move, behind it does not.
+  void pin(Value &V, Instruction *At) {
+    if (V.use_empty())
       return;
-    auto *Pinned = new FreezeInst(&A, A.getName() + ".pinned", Entry->getIterator());
-    A.replaceUsesWithIf(Pinned, [&](Use &U) { return U.getUser() != Pinned; });
-    Esc.setPinned(A, *Pinned);
-    checkWord(Pinned, &A);
+    auto *Pinned = new FreezeInst(&V, V.getName() + ".pinned", At->getIterator());
+    V.replaceUsesWithIf(Pinned, [&](Use &U) { return U.getUser() != Pinned; });
+    Esc.setPinned(V, *Pinned);
+    checkWord(Pinned, &V);
   }
 
   void visitStore(Instruction &At, Value *V, Value *Ptr, Align A = Align(8)) {

@@ -10,10 +10,14 @@
 // there stays where it is, and so does what was lent by an argument that is pinned
 // on entry: one that may be stored in foreign memory.
 //
-// Which locals are shared and which arguments are to be pinned is what a round
+// Which locals are shared, and which arguments and results are to be pinned, is what a round
 // finds and the next one takes for granted, until nothing new is found.
 #include "Green.h"
 #include "PointsTo.h"
+#include "llvm/Analysis/BlockFrequencyInfo.h"
+#include "llvm/Analysis/BranchProbabilityInfo.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/GetElementPtrTypeIterator.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
@@ -32,13 +36,28 @@ struct Findings {
   DenseSet<const Argument *> Pinned;
   DenseSet<const AllocaInst *> Lent;  // or in a function that does not move
   DenseSet<const AllocaInst *> Loops; // their address may be stored in themselves
+  DenseSet<const CallBase *> Results; // to be pinned; see chooseResults()
 
   // See Barrier.cpp.
   bool isOwn(const AllocaInst &A) const {
     return Shared.contains(&A) && Loops.contains(&A) && !Lent.contains(&A);
   }
-  size_t size() const { return Shared.size() + Pinned.size() + Lent.size() + Loops.size(); }
+  size_t size() const {
+    return Shared.size() + Pinned.size() + Lent.size() + Loops.size() + Results.size();
+  }
 };
+
+// Blocks that are reached in less than half of the calls, as far as can be told.
+static void addRareBlocks(Function &F, DenseSet<const BasicBlock *> &Rare) {
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  BranchProbabilityInfo BPI(F, LI, nullptr, &DT);
+  BlockFrequencyInfo BFI(F, BPI, LI);
+  uint64_t Entry = BFI.getBlockFreq(&F.getEntryBlock()).getFrequency();
+  for (BasicBlock &BB : F)
+    if (BFI.getBlockFreq(&BB).getFrequency() < Entry / 2)
+      Rare.insert(&BB);
+}
 
 struct Escape::Impl : PointsTo {
   Module &M;
@@ -46,16 +65,20 @@ struct Escape::Impl : PointsTo {
   const Findings Known; // of the round before
   // Of each function: not found again in each round.
   const IntegersOf &Ints;
+  const DenseSet<const BasicBlock *> &Rare;
 
   DenseMap<const Value *, unsigned> ValueNode;
   DenseMap<const Instruction *, unsigned> ConvertedNode; // what it may be, though not followed
   DenseMap<const Function *, unsigned> ResultNode;
   SmallVector<std::pair<unsigned, unsigned>, 0> PointerStores; // what, where to
-  DenseSet<const Value *> Movable; // arguments up to the check that pins them
+  SmallVector<const CallInst *, 0> RareResults; // of callees that are not seen
+  SmallVector<std::pair<unsigned, const Argument *>, 0> Passed; // to functions that are seen
+  DenseSet<const Value *> Movable; // arguments and results up to the check that pins them
 
-  Impl(Module &M, Findings Known, const IntegersOf &Ints)
+  Impl(Module &M, Findings Known, const IntegersOf &Ints,
+       const DenseSet<const BasicBlock *> &Rare)
       : PointsTo(M.getDataLayout()), M(M), DL(M.getDataLayout()), Known(std::move(Known)),
-        Ints(Ints) {}
+        Ints(Ints), Rare(Rare) {}
 
   // -- values --------------------------------------------------------------
 
@@ -301,11 +324,12 @@ struct Escape::Impl : PointsTo {
       copy(result(F), node(&CB));
   }
 
+  // Where the callee pins A the caller need not have done so.
   void pass(const Value *V, const Argument &A) {
     if (Known.Pinned.contains(&A))
-      escapeValue(V);
-    else
-      flow(V, &A);
+      return hold(node(V));
+    flow(V, &A);
+    Passed.push_back({node(V), &A});
   }
 
   // green_defer_push(scope, record, fn, meta, a0, a1), green_defer_more(meta,
@@ -354,9 +378,15 @@ struct Escape::Impl : PointsTo {
     if (!canHold(CB.getType()))
       return;
     copy(OutsideOnly, node(&CB));
+    if (Known.Results.contains(&CB))
+      return;
     for (unsigned I = 0; I < CB.arg_size(); I++)
       if (isLent(CB, I) && !CB.isByValArgument(I))
         copy(anywhereIn(node(CB.getArgOperand(I))), node(&CB));
+    auto *CI = dyn_cast<CallInst>(&CB);
+    if (CI && Rare.contains(CI->getParent()) && CI->getType()->isPointerTy() &&
+        !isa<IntrinsicInst>(CI) && !CI->isInlineAsm() && !isJump(*CI) && !CI->isMustTailCall())
+      RareResults.push_back(CI);
   }
 
   unsigned anywhereIn(unsigned N) {
@@ -534,15 +564,48 @@ struct Escape::Impl : PointsTo {
     return Inside;
   }
 
+  // An argument that is kept only if a callee that is not seen returns it, and that is
+  // rarely called, need not be pinned by all callers: the result is instead.
+  bool chooseResults(Findings &Found) const {
+    size_t Before = Found.size();
+    for (const CallInst *CI : RareResults) {
+      Set Points = points(ValueNode.lookup(CI));
+      Points.reset(Outside);
+      bool FromArgument = false;
+      for (unsigned O : Points)
+        FromArgument |= argumentOf(O) != nullptr;
+      if (FromArgument && points(Leaked).contains(Points))
+        Found.Results.insert(CI);
+    }
+    return Found.size() != Before;
+  }
+
+  // Callees first: an argument that only a callee keeps is pinned there.
+  void addPinned(Findings &Found) const {
+    DenseSet<const Argument *> New, Later;
+    for (unsigned O : points(Leaked))
+      if (const Argument *A = argumentOf(O))
+        New.insert(A);
+    for (auto [V, Callee] : Passed)
+      if (New.contains(Callee))
+        for (unsigned O : points(V))
+          if (argumentOf(O) != Callee)
+            Later.insert(argumentOf(O));
+    bool Any = any_of(New, [&](const Argument *A) { return !Later.contains(A); });
+    for (const Argument *A : New)
+      if (!Any || !Later.contains(A))
+        Found.Pinned.insert(A);
+  }
+
   // Returns whether there is anything new.
   bool addFindings(Findings &Found) const {
+    if (chooseResults(Found))
+      return true;
     size_t Before = Found.size();
     for (const auto &[A, L] : localIndices())
       if (shared(*A))
         Found.Shared.insert(A);
-    for (unsigned O : points(Leaked))
-      if (const Argument *A = argumentOf(O))
-        Found.Pinned.insert(A);
+    addPinned(Found);
     for (unsigned O : points(Lent))
       if (const AllocaInst *A = localOf(O))
         Found.Lent.insert(A);
@@ -622,12 +685,15 @@ void Escape::forget(const Value *V, const Function *F) {
 }
 
 Escape::Escape(Module &M, const DenseSet<const Function *> &Shared) {
-  for (const Function &F : M)
-    if (!F.isDeclaration())
+  DenseSet<const BasicBlock *> Rare;
+  for (Function &F : M)
+    if (!F.isDeclaration()) {
       Ints[&F] = std::make_unique<Integers>(F);
+      addRareBlocks(F, Rare);
+    }
   Findings Known = sharedLocals(Shared);
   do {
-    I = std::make_unique<Impl>(M, Known, Ints);
+    I = std::make_unique<Impl>(M, Known, Ints, Rare);
     I->run();
   } while (I->addFindings(Known));
   for (const auto &[V, Node] : I->ValueNode)
@@ -650,9 +716,16 @@ bool Escape::shared(const AllocaInst &A) const { return I->shared(A); }
 
 bool Escape::pinnedOnEntry(const Argument &A) const { return I->Known.Pinned.contains(&A); }
 
-void Escape::setPinned(const Argument &A, const Value &Pinned) {
-  I->ValueNode[&Pinned] = I->ValueNode[&A];
-  I->Movable.insert(&A);
+// Where no argument moves, none can be returned that does.
+bool Escape::pinnedResult(const CallBase &CB) const {
+  return I->Known.Results.contains(&CB) &&
+         any_of(CB.args(), [&](const Value *A) { return holdsStackAddress(*A); });
+}
+
+void Escape::setPinned(const Value &V, const Value &Pinned) {
+  unsigned N = I->ValueNode.lookup(&V);
+  I->ValueNode[&Pinned] = N;
+  I->Movable.insert(&V);
 }
 
 void Escape::replace(const Value &Old, const Value &New) {

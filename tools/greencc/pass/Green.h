@@ -135,7 +135,9 @@ public:
   // Is A immobile but for what comes before a check on entry? setPinned() tells
   // what it is called behind that.
   bool pinnedOnEntry(const llvm::Argument &A) const;
-  void setPinned(const llvm::Argument &A, const llvm::Value &Pinned);
+  // ... and the result of CB, but for what comes before a check behind it?
+  bool pinnedResult(const llvm::CallBase &CB) const;
+  void setPinned(const llvm::Value &V, const llvm::Value &Pinned);
   // Old is about to go, and New takes its place.
   void replace(const llvm::Value &Old, const llvm::Value &New);
   // May the Size bytes at Ptr + Off hold the address of a local that can move?

@@ -11,6 +11,7 @@ PointsTo::PointsTo(const DataLayout &DL) : DL(DL) {
   OutsideOnly = newNode();
   Top = newNode();
   Leaked = newNode();
+  Held = newNode();
   Lent = newNode();
   Converted = newNode();
   InRegister = newNode();
@@ -226,7 +227,7 @@ void PointsTo::visit(unsigned N) {
       if (Objects[O].Local == F.Local)
         point(F.To, O);
   }
-  if (N == Leaked || N == Lent || N == Converted)
+  if (N == Leaked || N == Held || N == Lent || N == Converted)
     share(New);
 }
 

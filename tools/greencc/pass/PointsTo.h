@@ -58,6 +58,7 @@ public:
   void copyMemory(unsigned Src, unsigned Dst, uint64_t Size);
   void leakContents(unsigned Ptr, Range R); // they go to foreign memory
   void escape(unsigned Val) { copy(Val, Leaked); }
+  void hold(unsigned Val) { copy(Val, Held); }
   void lend(unsigned Ptr) { copy(Ptr, Lent); }
   void convert(unsigned Ptr) { copy(Ptr, Converted); }
   void solve();
@@ -81,6 +82,7 @@ public:
   unsigned OutsideOnly = 0; // one that points outside
   unsigned Top = 0;         // ... outside and into some frame
   unsigned Leaked = 0;      // what may be stored in foreign memory
+  unsigned Held = 0;        // ... by a callee that pins it
   unsigned Lent = 0;        // what code that is not seen may read and write
   unsigned Converted = 0;   // what becomes integers that are not followed, and is pinned then
   unsigned InRegister = 0;  // what assembly statements are given in registers
