@@ -719,6 +719,32 @@ NOINLINE void keep_deep(int *p)
 	PINNED_BY("by_deep_callee");
 }
 
+static struct holder *kept_holder;
+
+NOINLINE void keep_holder(struct holder *h)
+{
+	kept_holder = h;
+}
+
+static NOINLINE void put_in(struct holder *h)
+{
+	int x = 1;
+
+	h->p = &x;
+	PINNED_BY("put_in");
+	++*kept_holder->p;
+	IS(x, 2);
+}
+
+/* A callee keeps it: from then on what lies in it can be found. */
+static NOINLINE void in_what_a_callee_keeps(void)
+{
+	struct holder h = { 0 };
+
+	keep_holder(&h);
+	put_in(&h);
+}
+
 static NOINLINE void by_deep_callee(int n)
 {
 	int x = 1;
@@ -782,6 +808,7 @@ int test_main(void)
 	TEST(left_by_calls(), "left_by_calls");
 	TEST(by_rare_result(1), "by_rare_result_not");
 	TEST(by_rare_result(0), "by_rare_result");
+	TEST(in_what_a_callee_keeps(), "in_what_a_callee_keeps");
 	TEST(by_deep_callee(0), "by_deep_callee_not");
 	TEST(by_deep_callee(1), "by_deep_callee");
 	TEST(in_frame_that_stays(1, 2), "in_frame_that_stays");
