@@ -64,3 +64,38 @@ long f(long *p, int n) {
 	       a[20] * a[21] ^ a[22] * a[23] ^ a[24] * a[25];
 }' && has fs:112
 report $? '... unless all of that takes more than is kept free'
+
+# g() is the second function of the file.
+one='static __attribute__((noinline))'
+g="int e(int *); $one int g(int *p) { return e(p) + e(p + 1); }"
+f "$g int f(int *p) { return g(p) - g(p + 2); }" && has 'call.*[.]Lgreen_grown1$' &&
+	! has 'call.*[^a-z]g$'
+report $? 'a local function is called behind its test'
+f "$g int f(int *p) { return *p ? e(p) - 1 : g(p); }" && has 'jmp.*[.]Lgreen_grown1$'
+report $? '... and jumped to'
+f "$g int f(int *p) { if (e(p)) return g(p); volatile char half[220] = { *p }; return e(p) - half[*p]; }" &&
+	has 'jmp.*[.]Lgreen_grown1$'
+report $? '... whatever frame has been there'
+f "int e(int *); __attribute__((noinline)) int g(int *p) { return e(p) + e(p + 1); }
+int f(int *p) { return g(p) - g(p + 2); }" && has 'call.*[^a-z]g$' && ! has 'call.*[.]Lgreen_grown'
+report $? '... but none that the linker knows'
+f "$g int f(int *p) { volatile char big[2000] = { *p }; return g(p) - big[*p]; }" &&
+	has 'call.*[.]Lgreen_grown1$'
+report $? '... and from a frame that is asked for, whatever its size'
+f "$g int f(int *p) { volatile char half[220] = { *p }; return g(p) - half[*p]; }" &&
+	has 'call.*[^a-z]g$' && ! has leaq.*r11
+report $? '... but not if the two frames take more than a small one'
+f "int printf(const char *, ...); $one int g(int *p) { return printf(\"%d\", *p) + 1; }
+int f(int *p) { return g(p) - g(p + 2); }" && has 'call.*[^a-z]g$' && ! has 'call.*[.]Lgreen_grown'
+report $? '... nor if the callee asks for more'
+three="int e(int *);
+$one int h(int *p) { volatile char third[60] = { *p }; return e(p) - third[*p]; }
+$one int g(int *p) { volatile char third[60] = { *p }; return h(p) - third[*p]; }"
+f "$three int f(int *p) { return g(p) - 1; }" && has 'call.*[.]Lgreen_grown'
+report $? '... with all that are called behind tests from there'
+f "$three int f(int *p) { volatile char third[60] = { *p }; return g(p) - third[*p]; }" &&
+	has 'call.*[^a-z]g$' && grep -q 'call.*[.]Lgreen_grown' "$dir/f.s"
+report $? '... if these do not'
+f "$one int f(int *p, int n) { return n ? f(p + 1, n - 1) - f(p + 2, n - 1) : *p; }
+int g(int *p) { return f(p, 1) - f(p, 2); }" && has 'call.*[^a-z]f$' && ! has 'call.*[.]Lgreen_grown'
+report $? 'no circle of calls is without a test'

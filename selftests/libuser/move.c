@@ -254,6 +254,62 @@ TEST(a_deep_recursion_grows_its_stack)
 	EXPECT_LE(4, r[2]);
 }
 
+/* A test secures a small frame, and those of local functions that have none then. */
+static bool near_limit(void)
+{
+	int good;
+
+	__asm__ volatile("movq %%fs:112, %%rax\n\tsubq $256, %%rax\n\tcmpq %%rsp, %%rax\n\t"
+			 "setbe %b0\n\tmovzbl %b0, %0" : "=q"(good) : : "rax", "cc", "memory");
+	return good;
+}
+
+static bool NOINLINE first_of_circle(int n);
+
+/* Three of these are too much for one test, two are not. */
+static bool NOINLINE third_of_circle(int n)
+{
+	long some[12] = { n };
+	bool good = near_limit();
+
+	KEEP(some);
+	good &= n <= 0 || first_of_circle(n - 1);
+	return good && some[0] == n;
+}
+
+static bool NOINLINE second_of_circle(int n)
+{
+	long some[10] = { n };
+	bool good = near_limit();
+
+	KEEP(some);
+	good &= third_of_circle(n - 1);
+	return good && some[0] == n;
+}
+
+static bool NOINLINE first_of_circle(int n)
+{
+	long some[11] = { n };
+	bool good = near_limit();
+
+	KEEP(some);
+	good &= second_of_circle(n - 1);
+	return good && some[0] == n;
+}
+
+static void circle_thread(void *arg)
+{
+	*(bool *)arg = first_of_circle(5000);
+}
+
+TEST(local_functions_in_a_circle_find_their_stack)
+{
+	bool good = false;
+
+	EXPECT_EQ(0, run_thread(circle_thread, &good));
+	EXPECT_TRUE(good);
+}
+
 /* ---- other threads' stacks -------------------------------------------- */
 
 static void NOINLINE parked_body(long *result)

@@ -204,10 +204,12 @@ for project; do
 	csmith) run_csmith ;;
 	make) run_make ;;
 	cjson) run_project cjson 1 ;;
-	# Streams that deflate.c points to are locals.
-	zlib) run_project zlib 5 ;;
-	# The parser is a local that points into itself.
-	sqlite3) run_project sqlite3 200 ;;
+	# Streams that deflate.c points to are locals. deflateInit2_() pins them, and then each
+	# of its calls is refused and begins a segment; what calls it could still be moved.
+	zlib) run_project zlib 15 ;;
+	# The parser is a local that points into itself. (Most of what else is called in its
+	# file is called behind tests, and so is no move.)
+	sqlite3) run_project sqlite3 275 ;;
 	lua5.4) run_lua ;;
 	*) echo "Bail out! unknown project $project"; exit 1 ;;
 	esac

@@ -757,6 +757,99 @@ static NOINLINE void by_deep_callee(int n)
 	IS(x, 1 + n);
 }
 
+/* Ways to hand an argument on to who keeps it. */
+NOINLINE void keep_plainly(int *p)
+{
+	kept = p;
+}
+
+__attribute__((weak, noinline)) void keep_weakly(int *p)
+{
+	kept = p;
+}
+
+void keep_by_alias(int *p) __attribute__((alias("keep_plainly")));
+
+__attribute__((ms_abi, noinline)) void keep_by_other_registers(int *p)
+{
+	kept = p;
+}
+
+NOINLINE void keep_variable(int n, ...)
+{
+	va_list ap;
+
+	va_start(ap, n);
+	kept = va_arg(ap, int *);
+	va_end(ap);
+}
+
+NOINLINE void keep_member(struct holder h)
+{
+	kept = h.p;
+}
+
+static NOINLINE void keep_for_file(int *p)
+{
+	green_test_move();
+	kept = p;
+}
+
+static void (*volatile keep_by_pointer)(int *) = keep_plainly;
+
+NOINLINE void keep_in_turn(int *p, int n);
+
+NOINLINE void pass_in_turn(int *p, int n)
+{
+	keep_in_turn(p, n);
+	green_test_move();
+}
+
+NOINLINE void keep_in_turn(int *p, int n)
+{
+	if (n)
+		pass_in_turn(p, n - 1);
+	else
+		kept = p;
+	green_test_move();
+}
+
+#define PASSES(how, call)						\
+NOINLINE void how(int *p)						\
+{									\
+	green_test_move();						\
+	*p += 1;							\
+	call;								\
+	green_test_move();						\
+	*p += 1;							\
+}
+PASSES(to_plain, keep_plainly(p))
+PASSES(to_weak, keep_weakly(p))
+PASSES(to_alias, keep_by_alias(p))
+PASSES(to_other_registers, keep_by_other_registers(p))
+PASSES(to_variable, keep_variable(1, p))
+PASSES(to_member, keep_member((struct holder){ .p = p }))
+PASSES(to_file, keep_for_file(p))
+PASSES(to_pointer, keep_by_pointer(p))
+PASSES(to_foreign, foreign_keep(p); kept = foreign_kept())
+PASSES(to_turns, pass_in_turn(p, 3))
+
+NOINLINE void to_jump(int *p)
+{
+	*p += 2;
+	keep_plainly(p);
+}
+
+static NOINLINE void by_passing(void (*pass)(int *))
+{
+	int x = 1;
+
+	pass(&x);
+	PINNED_BY("by_passing");
+	*kept += 1;
+	IS(x, 4);
+}
+
 #define TEST(call, name)						\
 	do {								\
 		int before = wrong;					\
@@ -811,6 +904,17 @@ int test_main(void)
 	TEST(in_what_a_callee_keeps(), "in_what_a_callee_keeps");
 	TEST(by_deep_callee(0), "by_deep_callee_not");
 	TEST(by_deep_callee(1), "by_deep_callee");
+	TEST(by_passing(to_plain), "by_passing_plain");
+	TEST(by_passing(to_weak), "by_passing_weak");
+	TEST(by_passing(to_alias), "by_passing_alias");
+	TEST(by_passing(to_other_registers), "by_passing_other_registers");
+	TEST(by_passing(to_variable), "by_passing_variable");
+	TEST(by_passing(to_member), "by_passing_member");
+	TEST(by_passing(to_file), "by_passing_file");
+	TEST(by_passing(to_pointer), "by_passing_pointer");
+	TEST(by_passing(to_foreign), "by_passing_foreign");
+	TEST(by_passing(to_turns), "by_passing_turns");
+	TEST(by_passing(to_jump), "by_passing_jump");
 	TEST(in_frame_that_stays(1, 2), "in_frame_that_stays");
 	TEST(IS(many(40), 40), "many");
 	free(heap);

@@ -192,23 +192,23 @@ static char *operand_name(const char *s)
 	return xstrdup(s, n);
 }
 
-static void add_function(struct module *m, char *name, size_t line)
+static void add_function(struct module *m, char *name, size_t line, bool local)
 {
 	m->functions = xrealloc(m->functions,
 				(m->nr_functions + 1) * sizeof(*m->functions));
 	m->functions[m->nr_functions++] = (struct function){
-		.name = name, .first = line, .need = GREENCC_NO_TEST,
+		.name = name, .first = line, .local = local, .need = GREENCC_NO_TEST,
 	};
 }
 
 /*
- * A function is ".type name,@function", then "name:", then ".size name, ...".
- * Aliases have a type and no label; functions of inline assembly lie in APP.
+ * A function is ".type name,@function", then "name:", then ".size name, ...", and if
+ * others can name it ".globl name" or ".weak name" in front of that. Aliases have a type and no label; functions of inline assembly lie in APP.
  */
 static void find_functions(struct module *m)
 {
 	struct function *open = NULL;
-	char *typed = NULL;
+	char *typed = NULL, *global = NULL;
 
 	for (size_t i = 0; i < m->nr_lines; i++) {
 		const char *s = m->lines[i].text;
@@ -216,7 +216,10 @@ static void find_functions(struct module *m)
 
 		if (m->lines[i].app || m->lines[i].stackmap)
 			continue;
-		if (starts(s, ".type") && strstr(s, "@function")) {
+		if (starts(s, ".globl") || starts(s, ".weak")) {
+			free(global);
+			global = operand_name(s + strcspn(s, " \t"));
+		} else if (starts(s, ".type") && strstr(s, "@function")) {
 			free(typed);
 			typed = operand_name(s + 5);
 		} else if (open && starts(s, ".size")) {
@@ -228,7 +231,7 @@ static void find_functions(struct module *m)
 			free(name);
 		} else if (typed && !open && (name = label_name(s))) {
 			if (!strcmp(name, typed)) {
-				add_function(m, name, i);
+				add_function(m, name, i, !global || strcmp(global, name));
 				open = &m->functions[m->nr_functions - 1];
 				free(typed);
 				typed = NULL;
@@ -240,14 +243,7 @@ static void find_functions(struct module *m)
 	if (open)
 		die(m->path, open->first + 1, "function %s has no end", open->name);
 	free(typed);
-}
-
-struct function *module_function(struct module *m, const char *name)
-{
-	for (size_t i = 0; i < m->nr_functions; i++)
-		if (!strcmp(m->functions[i].name, name))
-			return &m->functions[i];
-	return NULL;
+	free(global);
 }
 
 static int by_name(const void *a, const void *b)
@@ -276,12 +272,33 @@ static void index_labels(struct module *m)
 		qsort(m->labels, m->nr_labels, sizeof(*m->labels), by_name);
 }
 
+static const struct label *find_label(const struct module *m, const char *name)
+{
+	struct label key = { .name = (char *)name };
+
+	return m->nr_labels ? bsearch(&key, m->labels, m->nr_labels, sizeof(key), by_name) : NULL;
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct function *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+struct function *module_function(struct module *m, const char *name)
+{
+	const struct label *l = find_label(m, name);
+	struct function key = { .first = l ? l->line : 0 };
+
+	return l && m->nr_functions ? bsearch(&key, m->functions, m->nr_functions, sizeof(key),
+					      by_first) : NULL;
+}
+
 /* The line of a label inside of a function, or 0. */
 size_t module_label(const struct module *m, const struct function *f, const char *label)
 {
-	struct label key = { .name = (char *)label };
-	const struct label *l = m->nr_labels ?
-		bsearch(&key, m->labels, m->nr_labels, sizeof(key), by_name) : NULL;
+	const struct label *l = find_label(m, label);
 
 	return l && l->line >= f->first && l->line < f->last ? l->line : 0;
 }

@@ -187,24 +187,29 @@ static void emit_entry_labels(const struct function *f, size_t n, FILE *out)
 		fprintf(out, "\"" GREENCC_ENTRY_LABEL "%s\":\n", f->name);
 }
 
+static void emit_line(const struct module *m, const struct line *l, FILE *out)
+{
+	if (l->behind)
+		fprintf(out, "\t%s\t" GREEN_BEHIND_TEST "\n", *l->text == 'j' ? "jmp" : "callq",
+			(size_t)(l->behind - m->functions));
+	else if (!l->stackmap)
+		fprintf(out, "%s\n", l->raw);
+}
+
 void module_emit(struct module *m, FILE *out)
 {
 	size_t f = 0;
-	struct test test = { .at = SIZE_MAX, .end = SIZE_MAX };
 
 	for (size_t i = 0; i < m->nr_lines; i++) {
 		const struct function *fn = f < m->nr_functions ? &m->functions[f] : NULL;
 
-		if (fn && i == fn->first)
-			test = test_of(m, fn);
-		if (fn && test.wanted && i == test.at)
-			emit_test(&test, f, out);
-		if (fn && test.wanted && i == test.end)
-			emit_growth(&test, f, out);
+		if (fn && fn->test.wanted && i == fn->test.at)
+			emit_test(&fn->test, f, out);
+		if (fn && fn->test.wanted && i == fn->test.end)
+			emit_growth(&fn->test, f, out);
 		if (fn && i == fn->last)
 			fprintf(out, ".Lgreen_func_end%zu:\n", f++);
-		if (!m->lines[i].stackmap)
-			fprintf(out, "%s\n", m->lines[i].raw);
+		emit_line(m, &m->lines[i], out);
 		if (fn && i == fn->first)
 			emit_entry_labels(fn, f, out);
 	}

@@ -18,6 +18,7 @@
 struct line {
 	const char *raw;	/* as read, without the newline */
 	char *text;		/* trimmed, comment cut off; "" if nothing is left */
+	const struct function *behind;	/* it calls this one behind its test */
 	bool app;		/* between #APP and #NO_APP */
 	bool stackmap;		/* belongs to section .llvm_stackmaps */
 };
@@ -37,13 +38,25 @@ struct safepoint {
 	int32_t *slots;
 };
 
+/* In front of a function: test.c. */
+struct test {
+	size_t at, end;		/* lines that it and its call go in front of */
+	unsigned long need;
+	bool wanted, cfi, far, fixed;
+	bool here;		/* the call stands with the test */
+};
+
 struct function {
 	char *name;
 	size_t first, last;	/* lines: the label, the .size directive */
+	bool local;		/* no other file can have another in its place */
 	uint32_t flags;		/* GREEN_MAP_* */
 	bool entered;		/* its entry record was found */
 	int64_t need;		/* for the test in front; see channel.h */
 	uint32_t frame;		/* bytes that its frame takes */
+	struct test test;
+	uint32_t untested;	/* bytes from its entry on that no other test is made for */
+	enum { NEW, OPEN, DONE } state;	/* of the two: callees.c */
 	size_t why_line;	/* where WHY_CODEGEN was found, or WHY_CONTROL here */
 	const char *why_note;	/* what is wrong with that line, or NULL */
 	uint32_t nr_args;
@@ -96,15 +109,14 @@ void function_check(struct module *m, struct function *f);
 void x87_settle(struct module *m);
 
 /* test.c */
-struct test {
-	size_t at, end;		/* lines that it and its call go in front of */
-	unsigned long need;
-	bool wanted, cfi, far, fixed;
-	bool here;		/* the call stands with the test */
-};
+#define SMALL_FRAME		256			/* bytes that are kept free below a limit */
+#define GREEN_BEHIND_TEST	".Lgreen_grown%zu"	/* of function n */
 struct test test_of(const struct module *m, const struct function *f);
 void emit_test(const struct test *t, size_t n, FILE *out);
 void emit_growth(const struct test *t, size_t n, FILE *out);
+
+/* callees.c */
+void settle_tests(struct module *m);
 
 /* ways.c */
 void emit_ways(const struct module *m, FILE *out);

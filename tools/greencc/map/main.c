@@ -8,45 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a function takes below its frame that is never stopped: pass/Growth.cpp. */
-static uint32_t largest_callee(struct module *m, const struct function *f, size_t depth)
-{
-	uint32_t most = 0, n;
-
-	for (size_t i = f->first; i < f->last && depth; i++) {
-		const char *s = m->lines[i].text;
-		struct function *callee;
-		char *name;
-
-		if (strncmp(s, "callq", 5))
-			continue;
-		s += 5 + strspn(s + 5, " \t");
-		name = xstrdup(s, strcspn(s, " \t@"));
-		callee = module_function(m, name);
-		free(name);
-		if (!callee || !(callee->need & GREENCC_IF_LARGE) || callee->need < 0)
-			continue;
-		n = callee->frame + largest_callee(m, callee, depth - 1);
-		if (n > most)
-			most = n;
-	}
-	return most;
-}
-
-static void add_callees(struct module *m)
-{
-	uint32_t *more = calloc(m->nr_functions + 1, sizeof(*more));
-
-	if (!more)
-		die(m->path, 0, "out of memory");
-	for (size_t i = 0; i < m->nr_functions; i++)
-		if (m->functions[i].need >= 0 && m->functions[i].need & GREENCC_IF_LARGE)
-			more[i] = largest_callee(m, &m->functions[i], 4);
-	for (size_t i = 0; i < m->nr_functions; i++)
-		m->functions[i].frame += more[i];
-	free(more);
-}
-
 static void check(struct module *m)
 {
 	stackmap_decode(m);
@@ -57,7 +18,7 @@ static void check(struct module *m)
 			f->flags = GREEN_WHY_CONTROL << 8;
 		function_check(m, f);
 	}
-	add_callees(m);
+	settle_tests(m);
 }
 
 static int explain(struct module *m)

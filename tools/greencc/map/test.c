@@ -22,9 +22,6 @@
 
 #include <string.h>
 
-/* Up to this many bytes a frame without large calls takes unchecked. */
-#define SMALL_FRAME 256
-
 /* From so many instructions on the far end is beyond a short jump's reach. */
 #define LONG_FUNCTION 28
 
@@ -87,14 +84,14 @@ void emit_test(const struct test *t, size_t n, FILE *out)
 	else
 		fputs("\tcmpq\t%fs:112, %rsp\n", out);
 	if (t->here) {
-		fprintf(out, "\tjae\t.Lgreen_grown%zu\n", n);
+		fprintf(out, "\tjae\t" GREEN_BEHIND_TEST "\n", n);
 		emit_call(t, out);
 	} else {
 		if (t->cfi)
 			fputs("\t.cfi_remember_state\n", out);
 		fprintf(out, "\tjb\t.Lgreen_grow%zu\n", n);
 	}
-	fprintf(out, ".Lgreen_grown%zu:\n", n);
+	fprintf(out, GREEN_BEHIND_TEST ":\n", n);
 }
 
 void emit_growth(const struct test *t, size_t n, FILE *out)
@@ -105,5 +102,5 @@ void emit_growth(const struct test *t, size_t n, FILE *out)
 	if (t->cfi)
 		fputs("\t.cfi_restore_state\n", out);
 	emit_call(t, out);
-	fprintf(out, "\tjmp\t.Lgreen_grown%zu\n", n);
+	fprintf(out, "\tjmp\t" GREEN_BEHIND_TEST "\n", n);
 }
