@@ -113,6 +113,7 @@ check-style: $(MODULES)	## run checkpatch, and sparse and shellcheck where insta
 
 install: libuser greencc	## install libgreen and greencc in DESTDIR/PREFIX
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include include/green*.h
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/green include/green/defer.h
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(LIBGREEN)
 	$(Q)install -D -t $(DESTDIR)$(PREFIX)/lib/green \
 		$(addprefix $(OUT)/greencc/,greencc greenpass.so greenmap greenshared.o \

@@ -19,6 +19,9 @@
 #include <sys/types.h>
 
 #ifdef __cplusplus
+#if __cplusplus >= 201703L
+#include <type_traits>
+#endif
 extern "C" {
 #endif
 
@@ -302,16 +305,26 @@ static inline void green_scope_leave(struct green_scope *s)
  * it is noticed: at the next deferred call or panic, or at the thread's end.
  */
 #define GREEN_SCOPE							\
-	struct green_scope green_scope_here				\
+	struct green_scope GREEN_THIS_SCOPE_				\
 	__attribute__((cleanup(green_scope_leave))) = { 0 }
 
 /*
  * green_defer(fn, args...) - call fn(args...) at the end of the GREEN_SCOPE;
  * green only
  *
- * Up to six arguments, each an integer, an enum or a pointer; they are
- * evaluated now. Yields 0, or -ENOMEM when nothing was deferred. The deferred
- * function must not keep the address of a local of the scope's function.
+ * Up to six arguments, each an integer of at most 64 bits, an enum or a pointer; they
+ * are evaluated now, once, before anything is deferred. Yields 0, or -ENOMEM when
+ * nothing was deferred. The deferred function must not keep the address of a local of
+ * the scope's function.
+ *
+ * Compilers check the arguments as those of a call, and refuse an integer for a pointer
+ * or the reverse; a function that takes anything else than integers, enums and pointers,
+ * or returns a struct, a union or a long double; and more than six arguments. In C++,
+ * from C++17 on, arguments are converted to the parameters' types, and variadic
+ * functions are refused. In C a parameter narrower than int (_Bool, char, short) wants
+ * an argument of its type: if one is not, and is neither 0, 1 nor a _Bool, all are to be
+ * cast to the types of their parameters. The same is wanted of a variadic function
+ * before C23, so that there is none. A parameter of type __int128 is not noticed in C.
  */
 #define green_defer(...) GREEN_DEFER_(NULL, __VA_ARGS__)
 
@@ -320,49 +333,15 @@ static inline void green_scope_leave(struct green_scope *s)
 
 /* green_defer_closure(c) - call c->fn(c) at the end of the scope. */
 #define green_defer_closure(c)						\
-	green_defer_push(&green_scope_here, NULL,			\
-			 (green_fn)((struct green_closure *)(c))->fn,	\
-			 GREEN_META_CLOSURE | 1UL | 1UL << 8, (c), NULL)
+	__extension__ ({						\
+		struct green_closure *green_closure_ = (struct green_closure *)(c); \
+		green_defer_push(&GREEN_THIS_SCOPE_, NULL,		\
+				 (green_fn)green_closure_->fn,		\
+				 GREEN_META_CLOSURE | 1UL | 1UL << 8,	\
+				 green_closure_, NULL);			\
+	})
 
-#define GREEN_META_CLOSURE (1UL << 16)
-
-/* Pointer or scalar: everything that is no scalar must convert to a pointer. */
-#define GREEN_IS_SCALAR_(x) _Generic((x),				\
-	_Bool: 1, char: 1, signed char: 1, unsigned char: 1, short: 1,	\
-	unsigned short: 1, int: 1, unsigned int: 1, long: 1,		\
-	unsigned long: 1, long long: 1, unsigned long long: 1, default: 0)
-#define GREEN_ARG_(x) __builtin_choose_expr(GREEN_IS_SCALAR_(x),	\
-	(void *)__builtin_choose_expr(GREEN_IS_SCALAR_(x), (uintptr_t)(x), 0UL), \
-	(x))
-#define GREEN_KIND_(x, i) (GREEN_IS_SCALAR_(x) ? 0UL : 1UL << (8 + (i)))
-
-#define GREEN_DEFER_(rec, ...) GREEN_DEFER_N_(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0) \
-	(rec, __VA_ARGS__)
-#define GREEN_DEFER_N_(fn, a, b, c, d, e, f, n, ...) GREEN_DEFER_##n##_
-#define GREEN_PUSH_(rec, f, meta, a, b)					\
-	green_defer_push(&green_scope_here, rec, (green_fn)(f), meta,	\
-			 GREEN_ARG_(a), GREEN_ARG_(b))
-#define GREEN_DEFER_0_(rec, f)						\
-	GREEN_PUSH_(rec, f, 0UL, 0, 0)
-#define GREEN_DEFER_1_(rec, f, a)					\
-	GREEN_PUSH_(rec, f, 1UL | GREEN_KIND_(a, 0), a, 0)
-#define GREEN_DEFER_2_(rec, f, a, b)					\
-	GREEN_PUSH_(rec, f, 2UL | GREEN_KIND_(a, 0) | GREEN_KIND_(b, 1), a, b)
-#define GREEN_DEFER_3_(rec, f, a, b, c)					\
-	GREEN_MORE_(rec, f, 3UL, a, b, c, 0, 0, 0)
-#define GREEN_DEFER_4_(rec, f, a, b, c, d)				\
-	GREEN_MORE_(rec, f, 4UL, a, b, c, d, 0, 0)
-#define GREEN_DEFER_5_(rec, f, a, b, c, d, e)				\
-	GREEN_MORE_(rec, f, 5UL, a, b, c, d, e, 0)
-#define GREEN_DEFER_6_(rec, f, a, b, c, d, e, g)			\
-	GREEN_MORE_(rec, f, 6UL, a, b, c, d, e, g)
-/* Runtime calls pass arguments in registers only, so these take two. */
-#define GREEN_MORE_(rec, f, n, a, b, c, d, e, g)			\
-	(GREEN_PUSH_(rec, f, 2UL | GREEN_KIND_(a, 0) | GREEN_KIND_(b, 1), a, b) ?: \
-	 green_defer_more(n | GREEN_KIND_(c, 2) | GREEN_KIND_(d, 3) |	\
-			  GREEN_KIND_(e, 4) | GREEN_KIND_(g, 5),	\
-			  GREEN_ARG_(c), GREEN_ARG_(d), GREEN_ARG_(e),	\
-			  GREEN_ARG_(g)))
+#include <green/defer.h>
 
 /* ---- panics ----------------------------------------------------------- */
 

@@ -159,7 +159,7 @@ for level in 0 1 2 3 s; do
 	sed 's/^/# /' "$dir/got"
 done
 
-for script in driver check names costs link depth; do
+for script in driver check names costs link depth defer; do
 	mkdir "$dir/$script"
 	sh "$here/$script.sh" "$cc" "$dir/$script" "$ref" >"$dir/list"
 	[ -s "$dir/list" ] || report 1 "$script.sh"

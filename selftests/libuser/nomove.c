@@ -685,13 +685,16 @@ TEST(a_closure_on_the_heap_that_holds_one)
 	EXPECT_EQ(1, got.result);
 }
 
-/* The macro saw a pointer, the function takes an integer: which is it? */
+/*
+ * The caller has a pointer, the function takes an integer: which is it? green_defer()
+ * does not compile then, but a declaration may be wrong.
+ */
 static void NOINLINE disagreeing_argument(void *arg)
 {
+	struct green_scope scope __attribute__((cleanup(green_scope_leave))) = { 0 };
 	int y = 0;
-	GREEN_SCOPE;
 
-	green_defer(add_word, &y);
+	green_defer_push(&scope, NULL, (green_fn)add_word, 1 | 1 << 8, &y, NULL);
 	try_move(NULL);
 }
 
@@ -716,7 +719,7 @@ static void NOINLINE six_arguments(void *arg)
 	{
 		GREEN_SCOPE;
 
-		green_defer(six, &x, 10L, &y, 20, &z, 'a');
+		green_defer(six, &x, 10L, &y, 20, &z, (char)'a');
 		try_move(NULL);
 	}
 	got.result = x == 11 && y == 22 && z == 3 + 'a';
