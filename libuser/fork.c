@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #include "arch/x86_64/frame.h"
 #include "base/fail.h"
+#include "base/freeze.h"
 #include "base/handle.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -25,6 +26,7 @@
 #include "memory/backend.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "sched/thread.h"
 #include "sched/worker.h"
 #include "signal/fault.h"
 #include "signal/handler.h"
@@ -94,8 +96,11 @@ static void keep_all(const struct green *self)
 	const struct green *t;
 
 	forks.used = 0;
-	for (t = green_rt.all; t; t = t->all_next)
-		keep_thread(t, self);
+	for (unsigned long i = 0; i < green_descriptors(); i++) {
+		t = green_thread_at(i);
+		if (t)
+			keep_thread(t, self);
+	}
 }
 
 /* Without memory the child has its own stack and no other's. */
@@ -202,22 +207,28 @@ static void have_arena(struct green *t)
 /* ---- the child --------------------------------------------------------------- */
 
 /* As if they had ended long ago. What they have in memory is left alone. */
-static void forget_others(struct green *t)
+static void forget_others(struct green_worker *w, struct green *t)
 {
-	struct green *u, *next;
+	for (unsigned long i = 0; i < green_descriptors(); i++) {
+		struct green *u = green_thread_at(i);
 
-	for (u = green_rt.all; u; u = next) {
-		next = u->all_next;
-		if (u != t)
-			green_descriptor_put(u);
+		if (!u || u == t)
+			continue;
+		green_descriptor_retire(u);
+		green_descriptor_put(w, u);
 	}
-	green_rt.all = t;
-	t->all_link = &green_rt.all;
-	t->all_next = NULL;
 	t->joiner = NULL;
-	green_rt.shrink.next = NULL;
-	green_rt.nr_timers = 0;
-	green_rt.stats.live = 1;
+	green_rt.shrink.next = green_rt.shrink.end = 0;
+	w->stats.live = 1;
+}
+
+/* What all have counted is this one's now. */
+static void sum_stats(struct green_worker *w)
+{
+	struct green_stats sum;
+
+	green_stats_sum(&sum);
+	w->stats = sum;
 }
 
 /* This OS thread is the only worker. */
@@ -226,15 +237,23 @@ static void be_alone(void)
 	struct green_worker *w = &green_rt.worker[0];
 
 	if (w != green_worker) {
+		struct green_uring *uring = w->uring;
+
+		sum_stats(green_worker);
 		*w = *green_worker;
+		w->uring = uring;
 		green_be_worker(w);
 		green_rt.forked_elsewhere = true;
+	} else {
+		sum_stats(w);
 	}
 	green_worker_init(w, 0);
+	w->timers.nr = 0;
 	w->current->home = w;
 	green_rt.nr_workers = 1;
 	green_rt.nr_idle = 0;
-	green_rt.in_ring = NULL;
+	green_rt.watched = false;
+	atomic_flag_clear(&green_rt.shrink.busy);
 	green_shared = 0;
 }
 
@@ -245,7 +264,7 @@ static void go_on_alone(void)
 	green_io_forked();
 	have_arena(t);
 	be_alone();
-	forget_others(t);
+	forget_others(green_worker, t);
 	green_rt.forked = true;
 	if (t != green_rt.main)
 		green_rt.forked_elsewhere = green_rt.main_is_void = true;
@@ -312,7 +331,7 @@ static void prepare(void)
 {
 	forks.place = where();
 	if (forks.place == PLACE_THREAD || forks.place == PLACE_OUTSIDE)
-		green_lock();
+		green_freeze();
 	if (forks.place == PLACE_THREAD && green_rt.backend->forked)
 		image_save(green_worker->current);
 }
@@ -321,7 +340,7 @@ static void in_parent(void)
 {
 	image_free();
 	if (forks.place == PLACE_THREAD || forks.place == PLACE_OUTSIDE)
-		green_unlock();
+		green_thaw();
 }
 
 static void leave_run(void)
@@ -337,7 +356,7 @@ static void leave_run(void)
 static void in_child(void)
 {
 	if (forks.place == PLACE_THREAD || forks.place == PLACE_OUTSIDE)
-		green_unlock();
+		green_freeze_forked();
 	switch (forks.place) {
 	case PLACE_NO_RUN:
 		return;

@@ -4,6 +4,7 @@
 #include "arch/x86_64/frame.h"
 #include "base/debug.h"
 #include "base/fail.h"
+#include "base/freeze.h"
 #include "base/handle.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -21,6 +22,7 @@
 #include "signal/handler.h"
 #include "signal/sigpipe.h"
 #include "signal/stack.h"
+#include "stack/pin.h"
 #include "stack/refusal.h"
 #include "stack/segment.h"
 #include "unwind/defer.h"
@@ -144,18 +146,28 @@ err_workers:
 	return err;
 }
 
+/* Those that are left: all that they have beside their descriptors. */
+static void abandon_threads(void)
+{
+	for (unsigned long i = 0; i < green_descriptors(); i++) {
+		struct green *t = green_thread_at(i);
+
+		if (!t)
+			continue;
+		green_defers_free(t);
+		green_panics_free(t);
+		green_escapes_free(t);
+		green_segments_free(t);
+		if (t->slot && !t->slot->slab)
+			free(t->slot);
+	}
+}
+
 static void runtime_exit(void)
 {
 	green_io_exit();
-	while (green_rt.all) {
-		green_defers_free(green_rt.all);
-		green_segments_free(green_rt.all);
-		if (green_rt.all->slot && !green_rt.all->slot->slab)
-			free(green_rt.all->slot);
-		green_thread_free(green_rt.all);
-	}
+	abandon_threads();
 	green_descriptors_exit();
-	free(green_rt.timers);
 	green_stacks_exit();
 	green_arena_exit();
 	green_signal_stacks_exit();
@@ -165,10 +177,11 @@ static void runtime_exit(void)
 	green_workers_exit();
 }
 
-/* Run threads until all is over; with the lock, and then without it. */
+/* Run threads until all is over. */
 static void enter(struct green_worker *w)
 {
 	w->doors = (struct green_doors){ green_stack_grow, green_exit, green_thread_end };
+	green_stir(w);
 	green_worker_enter(w);
 	green_fork_end();
 }
@@ -179,7 +192,6 @@ static void *work(void *arg)
 
 	green_be_worker(w);
 	green_signal_stack(w);
-	green_lock();
 	enter(w);
 	green_signal_stack_exit(w);
 	green_be_worker(NULL);
@@ -192,7 +204,6 @@ static int workers_run(void)
 	unsigned int i, nr;
 	int err = 0;
 
-	green_lock();
 	for (nr = 1; nr < green_rt.nr_workers && !err; nr++)
 		err = -pthread_create(&green_rt.worker[nr].thread, NULL, work,
 				      &green_rt.worker[nr]);
@@ -210,6 +221,7 @@ static int workers_run(void)
 static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), void *arg)
 {
 	static const struct green_attr attr = { .name = "main" };
+	struct green_stats stats;
 	struct green_worker *w;
 	int ret;
 
@@ -226,9 +238,11 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 		green_fail(ret, "OS threads of workers: %s", strerrordesc_np(-ret));
 	else
 		ret = green_rt.main_ret;
-	if (green_rt.deadlock)
+	if (green_rt.deadlock) {
+		green_stats_sum(&stats);
 		green_fail(ret, "deadlock: each of %llu threads waits for another",
-			   (unsigned long long)green_rt.stats.live);
+			   (unsigned long long)stats.live);
+	}
 	green_io_drain();
 	green_signal_stack_exit(w);
 	green_be_worker(NULL);

@@ -10,8 +10,10 @@
  * descriptors, until green_run() ends; uses are counted on in the next one.
  */
 #include "base/handle.h"
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
+#include "base/worker.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,11 +27,21 @@
 #define CHUNKS		22
 static_assert((FIRST_CHUNK << CHUNKS) - FIRST_CHUNK <= ONE_USE, "an index has its bits");
 
-GREEN_PER_RUN static struct green *chunk[CHUNKS];
-GREEN_PER_RUN static unsigned long nr_used;		/* descriptors that ever had a thread */
-GREEN_PER_RUN static struct green *unused;		/* those of them that have none now */
+/* Descriptors that a worker takes from all, or gives back, at a time. */
+#define BATCH		32
+
+/*
+ * The lock (RANK_SLOTS) guards all but reads of chunk and nr_used: these only grow, and
+ * a chunk is there before nr_used says so.
+ */
+GREEN_PER_RUN static struct {
+	struct green_spin lock;
+	struct green *chunk[CHUNKS];
+	unsigned long nr_used;		/* descriptors that ever had a thread */
+	struct green *unused;		/* those that have none now, and are no worker's */
+} all;
 static uintptr_t first_use = ONE_USE;	/* the use bits of a descriptor's first handle */
-static uintptr_t most;			/* of handles, HANDLE left out */
+static uintptr_t most;			/* of handles of earlier runs, HANDLE left out */
 
 static unsigned int chunk_of(unsigned long i)
 {
@@ -40,52 +52,107 @@ static struct green *descriptor(unsigned long i)
 {
 	unsigned int k = chunk_of(i);
 
-	return &chunk[k][i - ((FIRST_CHUNK << k) - FIRST_CHUNK)];
+	return &all.chunk[k][i - ((FIRST_CHUNK << k) - FIRST_CHUNK)];
 }
 
 static struct green *first_use_of_next(void)
 {
-	unsigned int k = chunk_of(nr_used);
+	unsigned int k = chunk_of(all.nr_used);
 	struct green *t;
 
 	if (k == CHUNKS)
 		return NULL;
-	if (!chunk[k])
-		chunk[k] = calloc(FIRST_CHUNK << k, sizeof(struct green));
-	if (!chunk[k])
+	if (!all.chunk[k])
+		all.chunk[k] = calloc(FIRST_CHUNK << k, sizeof(struct green));
+	if (!all.chunk[k])
 		return NULL;
-	t = descriptor(nr_used);
-	t->handle = first_use | nr_used++;
+	t = descriptor(all.nr_used);
+	t->handle = first_use | all.nr_used;
+	__atomic_store_n(&all.nr_used, all.nr_used + 1, __ATOMIC_RELEASE);
 	return t;
 }
 
-/* Zeroed but for its handle, or NULL. */
-struct green *green_descriptor_get(void)
+/* Some of those that are nobody's become @w's. */
+static void refill(struct green_worker *w)
 {
-	struct green *t = unused;
-	uintptr_t handle;
+	struct green *t;
 
-	if (!t) {
-		t = first_use_of_next();
+	green_spin_lock(&all.lock, RANK_SLOTS);
+	while (w->nr_unused < BATCH) {
+		t = all.unused;
 		if (t)
-			t->handle |= HANDLE;
-		return t;
+			all.unused = t->next;
+		else
+			t = first_use_of_next();
+		if (!t)
+			break;
+		t->next = w->unused;
+		w->unused = t;
+		w->nr_unused++;
 	}
-	unused = t->next;
-	handle = t->handle;
-	memset(t, 0, sizeof(*t));
-	t->handle = handle | HANDLE;
+	green_spin_unlock(&all.lock, RANK_SLOTS);
+}
+
+static void give_back(struct green_worker *w)
+{
+	struct green *t;
+
+	green_spin_lock(&all.lock, RANK_SLOTS);
+	while (w->nr_unused > BATCH) {
+		t = w->unused;
+		w->unused = t->next;
+		w->nr_unused--;
+		t->next = all.unused;
+		all.unused = t;
+	}
+	green_spin_unlock(&all.lock, RANK_SLOTS);
+}
+
+/* Zeroed but for its handle, or NULL. What outlives threads is as in a new one. */
+struct green *green_descriptor_get(struct green_worker *w)
+{
+	struct green *t;
+
+	if (!w->unused)
+		refill(w);
+	t = w->unused;
+	if (!t)
+		return NULL;
+	w->unused = t->next;
+	w->nr_unused--;
+	memset(t, 0, offsetof(struct green, lock));
+	__atomic_store_n(&t->handle, t->handle | HANDLE, __ATOMIC_RELEASE);
 	return t;
 }
 
-/* Its handle is nobody's from now on. */
-void green_descriptor_put(struct green *t)
+/* The caller has its lock. Its handle is nobody's from now on. */
+void green_descriptor_retire(struct green *t)
 {
-	t->handle = (t->handle + ONE_USE) & ~HANDLE;
-	if (t->handle > most)
-		most = t->handle;
-	t->next = unused;
-	unused = t;
+	__atomic_store_n(&t->handle, (t->handle + ONE_USE) & ~HANDLE, __ATOMIC_RELEASE);
+	t->joiner = NULL;
+	t->cancel = CANCEL_NONE;
+	t->detached = false;
+	green_set_state(t, STATE_UNUSED);
+}
+
+void green_descriptor_put(struct green_worker *w, struct green *t)
+{
+	t->next = w->unused;
+	w->unused = t;
+	if (++w->nr_unused > 2 * BATCH)
+		give_back(w);
+}
+
+unsigned long green_descriptors(void)
+{
+	return __atomic_load_n(&all.nr_used, __ATOMIC_ACQUIRE);
+}
+
+struct green *green_thread_at(unsigned long i)
+{
+	struct green *t = descriptor(i);
+
+	return __atomic_load_n(&t->handle, __ATOMIC_ACQUIRE) & HANDLE ? t : NULL;
 }
 
 struct green *green_of(const green_t *handle)
@@ -94,20 +161,40 @@ struct green *green_of(const green_t *handle)
 	unsigned long i = h & (ONE_USE - 1);
 	struct green *t;
 
-	if (!(h & HANDLE) || i >= nr_used)
+	if (!(h & HANDLE) || i >= green_descriptors())
 		return NULL;
 	t = descriptor(i);
-	return t->handle == h ? t : NULL;
+	return __atomic_load_n(&t->handle, __ATOMIC_ACQUIRE) == h ? t : NULL;
+}
+
+struct green *green_of_locked(const green_t *handle)
+{
+	struct green *t = green_of(handle);
+
+	if (!t)
+		return NULL;
+	green_spin_lock(&t->lock, RANK_THREAD);
+	/* It may have ended just now. */
+	if (green_of(handle) == t)
+		return t;
+	green_spin_unlock(&t->lock, RANK_THREAD);
+	return NULL;
 }
 
 /* No thread is left. */
 void green_descriptors_exit(void)
 {
-	first_use = most & ~(ONE_USE - 1);
-	for (unsigned int k = 0; k < CHUNKS; k++) {
-		free(chunk[k]);
-		chunk[k] = NULL;
+	for (unsigned long i = 0; i < all.nr_used; i++) {
+		uintptr_t use = descriptor(i)->handle;
+
+		/* It is to be nobody's from now on. */
+		if (use & HANDLE)
+			use = (use + ONE_USE) & ~HANDLE;
+		if (use > most)
+			most = use;
 	}
-	nr_used = 0;
-	unused = NULL;
+	first_use = most & ~(ONE_USE - 1);
+	for (unsigned int k = 0; k < CHUNKS; k++)
+		free(all.chunk[k]);
+	memset(&all, 0, sizeof(all));
 }

@@ -19,7 +19,9 @@ enum green_rank {
 	RANK_THREAD,			/* a thread's end, and who waits for it */
 	RANK_TIMERS,			/* a worker's */
 	RANK_QUEUE,			/* a worker's threads that are ready, and its rest */
-	RANK_SLOTS,			/* free slots, slabs, the arena */
+	RANK_RING,			/* a worker's */
+	RANK_SLOTS,			/* descriptors, free slots, slabs, the arena */
+	RANK_REFUSALS,			/* what was refused */
 	RANKS,
 };
 

@@ -4,7 +4,6 @@
 #define GREEN_BASE_RUNTIME_H
 
 #include <green.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,26 +31,24 @@ struct green;
 struct green_worker;
 struct green_backend;
 struct green_poller;
-struct green_uring;
 struct green_files;
-struct green_sites;
 
 /*
- * What workers share. green_lock() guards it, the arena, the threads that are not
- * running, and all that runtime calls touch: they hold it from green_enter() on,
- * and a worker without a thread until it has one. Nothing else is taken
- * within but the lock of the registry (maps/registry.c). One worker alone takes none.
+ * What workers share: set before they begin, or atomic, or guarded as it says. What a
+ * worker needs for itself is in struct green_worker.
  */
 struct green_runtime {
 	struct green_worker *worker;
 	unsigned int nr_workers;
 	const struct green_poller *poller;
-	struct green_worker *in_ring;	/* the one that waits in it */
-	uint64_t poll_until;		/* ... until then; 0: for ever */
-	unsigned int nr_idle;
-	struct green *all;
+	atomic_uint nr_idle;		/* workers that rest, or are about to */
+	atomic_uint rises;		/* how often one has ceased to */
+	atomic_bool watched;		/* one of them looks after those that are busy */
+	_Atomic uint64_t ids;		/* that workers have taken */
 	struct {			/* stack/shrink.c */
-		struct green *next;	/* who is looked at next; NULL: a pass is over */
+		atomic_flag busy;	/* a worker looks; guards what follows */
+		unsigned long next;	/* whose turn it is, of ... */
+		unsigned long end;	/* descriptors; next == end: a pass is over */
 		uint64_t began;		/* the pass, in nanoseconds */
 		bool quiet;		/* nothing has run since */
 		unsigned int left;	/* passes until all is looked at */
@@ -60,7 +57,7 @@ struct green_runtime {
 	uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */
 	struct green *main;
 	int main_ret;
-	bool main_done;
+	atomic_bool main_done;
 	bool main_is_void;		/* it was not green_run()'s: its result is noise */
 	bool forked;			/* in a child: fork.c */
 	bool forked_elsewhere;		/* ... which does not return from green_run() */
@@ -71,13 +68,8 @@ struct green_runtime {
 	const struct green_backend *backend;
 	size_t crossover;		/* stacks that use less are copied */
 	bool arena_full;		/* it had no room for a slot */
-	struct green_uring *uring;
 	struct green_files *files;
 	struct green_options opt;
-	struct green_stats stats;
-	struct green **timers;		/* heap by wake_at */
-	unsigned int nr_timers, max_timers;
-	struct green_sites *sites;	/* NULL until a proof needs them */
 };
 
 /*
@@ -87,13 +79,9 @@ struct green_runtime {
 #define GREEN_PER_RUN __attribute__((section("green_per_run")))
 
 extern struct green_runtime green_rt;
-/* More than one worker? Known to entry.S. */
+/* More than one worker? */
 extern int green_shared;
 /* Does green_run() run? */
 extern atomic_flag green_runs;
-void green_lock(void);
-void green_unlock(void);
-/* Wait without it. */
-void green_lock_wait(pthread_cond_t *cond);
 
 #endif

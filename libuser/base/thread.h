@@ -3,6 +3,7 @@
 #ifndef GREEN_BASE_THREAD_H
 #define GREEN_BASE_THREAD_H
 
+#include "base/lock.h"
 #include "base/waiter.h"
 #include "io/call.h"
 #include "stack/pin.h"
@@ -12,12 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Who owns the thread: its stack, and all of struct green that has no other owner. */
 enum green_state {
-	STATE_READY,		/* in the run queue */
-	STATE_RUNNING,
-	STATE_PARKED,		/* see sched/wait.h */
-	STATE_CLAIMED,		/* ... and somebody ends the wait */
-	STATE_DONE,
+	STATE_UNUSED,		/* nobody: the descriptor has no thread */
+	STATE_READY,		/* who has the lock of the queue that it is in */
+	STATE_RUNNING,		/* the worker that runs it */
+	STATE_PARKED,		/* nobody, until it is claimed or moved: sched/wait.h */
+	STATE_MOVING,		/* who moves its stack */
+	STATE_CLAIMED,		/* who ends its wait */
+	STATE_DONE,		/* who has its lock */
 };
 
 /* How far a green_cancel() has come. */
@@ -48,23 +52,18 @@ struct green {
 	uintptr_t depth_hi;		/* of its first segment, which has no struct: depth.c */
 
 	struct green *next;		/* in the run queue */
-	struct green *all_next, **all_link; /* in the list of all threads */
 	struct green_worker *home;	/* it ran there last; only that has its TLS */
 	enum green_state state;
 	unsigned int pins;
 	unsigned int bound;		/* to its worker; nests */
-	bool detached;
 	bool guarded;			/* its first function tests nothing: no packed slots */
 	size_t gap;			/* below the stacks that foreign code may run on */
 	const char *name;
 	uint64_t id;
-	uintptr_t handle;
 	uint64_t moves;
-	struct green *joiner;		/* parked in green_join() on this thread */
 	struct green_defer *defers;	/* newest first */
 	struct green_defer call;	/* handed to a runner; fn is NULL once it has it */
 	struct green_panic *caught;	/* whose text green_try() last returned */
-	enum green_cancel cancel;
 	uintptr_t exiting;		/* sp of green_exit(), which is not to be left; or 0 */
 	const struct green_wait_kind *wait; /* for what it is parked */
 	void *wait_on;			/* ... and in what: its kind knows */
@@ -75,7 +74,29 @@ struct green {
 	int timer;			/* index in the timer heap, or -1 */
 	struct green_io io;
 	struct green_escapes escapes;
+
+	/*
+	 * From here on all outlives the thread: who has a handle may look at any time. The
+	 * lock guards it, and keeps the thread from ending (RANK_THREAD). cancel is read by
+	 * the thread itself without.
+	 */
+	struct green_spin lock;
+	uintptr_t handle;
+	struct green *joiner;		/* parked in green_join() on this thread */
+	enum green_cancel cancel;
+	bool detached;
 };
+
+/* State changes are how the thread passes from owner to owner. */
+static inline enum green_state green_state(const struct green *t)
+{
+	return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE);
+}
+
+static inline void green_set_state(struct green *t, enum green_state state)
+{
+	__atomic_store_n(&t->state, state, __ATOMIC_RELEASE);
+}
 
 /* In a call of the runtime: the sp of who called. */
 static inline uintptr_t green_caller_sp(const struct green *t)

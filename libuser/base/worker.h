@@ -3,6 +3,7 @@
 #ifndef GREEN_BASE_WORKER_H
 #define GREEN_BASE_WORKER_H
 
+#include "base/lock.h"
 #include "base/thread.h"
 #include "memory/slot.h"
 #include <pthread.h>
@@ -13,12 +14,14 @@
 /* Threads that are ready, the first that came first. */
 struct green_queue {
 	struct green *head, **tail;
+	unsigned int nr;
 };
 
-enum green_rest {
-	REST_NONE,			/* it has a thread, or looks for one */
-	REST_COND,
-	REST_RING,
+/* A heap of threads by wake_at (sched/timer.c). */
+struct green_timers {
+	struct green_spin lock;		/* RANK_TIMERS; guards all of it */
+	struct green **heap;
+	unsigned int nr, max;
 };
 
 /*
@@ -30,6 +33,9 @@ struct green_doors {
 	void (*exit)(void);				/* green_exit() */
 	void (*end)(int ret);				/* green_thread_end() */
 };
+
+struct green_sites;
+struct green_uring;
 
 struct green_worker {
 	/* For the assembly: offsets.c. */
@@ -43,15 +49,26 @@ struct green_worker {
 
 	uintptr_t os_hi;		/* where the stack of green_run()'s caller ends, or 0 */
 
-	struct green_queue aside;	/* stay here; before the others */
-	struct green_queue runq;
+	struct green_spin lock;		/* RANK_QUEUE; guards what is marked Q */
+	struct green_queue aside;	/* Q: stay here; before the others */
+	struct green_queue runq;	/* Q */
+	struct green_timers timers;	/* of threads that have parked here */
+	struct green_stats stats;	/* what happened here; only this worker counts */
+	struct green_sites *sites;	/* calls that proofs asked for; NULL until one does */
+	struct green *unused;		/* descriptors, nr_unused of them */
+	unsigned int nr_unused;
+	uint64_t next_id, end_id;	/* ids for threads that begin here */
+	unsigned int dealt;		/* threads of foreign code that have begun here */
 	unsigned int ticks;		/* switches to the next look around */
 	uint64_t looked;		/* around, in ticks of the TSC */
 	uint64_t switched;		/* to a thread, likewise */
 	unsigned int nr;
-	enum green_rest rest;
-	bool kicked;			/* somebody ends its rest */
-	pthread_cond_t cond;		/* it rests here, or in the ring */
+	bool rests;			/* Q: it has no thread, and waits in the poller */
+	bool kicked;			/* Q: ... and somebody has told it to rise */
+	bool still;			/* it touches nothing that is shared: freeze.c */
+	struct green *parked;		/* the last to park here: schedule.c */
+	struct green *yielded;		/* it is to run again, behind those that are ready */
+	struct green_uring *uring;
 	pthread_t thread;
 	stack_t signal_stack, old_signal_stack;
 	bool has_signal_stack;		/* the OS thread uses it */
@@ -65,6 +82,9 @@ struct green_worker {
 /* The worker that this OS thread is, or NULL. */
 extern __thread struct green_worker *green_worker
 	__attribute__((tls_model("initial-exec")));
+
+/* In the statistics of the worker that runs here. */
+#define green_count(what, n)	((void)(green_worker->stats.what += (n)))
 
 /*
  * While a thread's sp is not where its frames are, or they are about to go, it is not

@@ -40,6 +40,7 @@ struct green_io {
 	bool positioned;		/* at the file's own position: one at a time */
 	unsigned char op;		/* enum green_op */
 	unsigned char cancels;		/* how often the kernel was asked to cancel it */
+	int res;			/* what the kernel said last */
 	int fd, dir;
 	unsigned int flags;		/* of the call; poll's events, shutdown's how */
 	mode_t mode;

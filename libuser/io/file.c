@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include "base/link.h"
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "io/call.h"
@@ -31,10 +32,21 @@
 #define MAX_COMPARES	8
 
 struct green_files {
+	struct green_spin lock;		/* RANK_OBJECT; guards all of it */
 	struct green **fds;		/* calls by the low bits of their descriptor */
 	unsigned int nr_fds;
 	struct green_link turns[TURNS];	/* calls in flight by inode */
 };
+
+void green_files_lock(void)
+{
+	green_spin_lock(&green_rt.files->lock, RANK_OBJECT);
+}
+
+void green_files_unlock(void)
+{
+	green_spin_unlock(&green_rt.files->lock, RANK_OBJECT);
+}
 
 /* ---- lists --------------------------------------------------------------- */
 
@@ -241,6 +253,8 @@ void green_files_forked(void)
 
 void green_files_exit(void)
 {
+	if (!green_rt.files)
+		return;
 	free(green_rt.files->fds);
 	free(green_rt.files);
 	green_rt.files = NULL;

@@ -10,6 +10,9 @@ struct green;
 int green_files_init(void);
 void green_files_exit(void);
 void green_files_forked(void);
+/* What follows is called with the lock. */
+void green_files_lock(void);
+void green_files_unlock(void);
 /* From a call's begin to its end. */
 void green_file_enter(struct green *t);
 /* Returns the close that it was in the way of, which is to begin; or NULL. */

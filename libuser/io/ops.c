@@ -8,6 +8,7 @@
  * need not tell us.
  */
 #define _GNU_SOURCE
+#include "base/handle.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -35,8 +36,23 @@
 
 /* ---- its end ------------------------------------------------------------ */
 
-/* The call of @t returns @ret. Others have waited for that. */
-static void end(struct green *t, long ret)
+/*
+ * A call that has waited for another's end begins. Who aborts it meanwhile ends it, and
+ * what waits for it is that one's. The caller has the lock of files.
+ */
+static void start(struct green *t)
+{
+	if (t->io.anyway)
+		while (!green_claim(t))
+			__builtin_ia32_pause();
+	else if (!green_claim(t))
+		return;
+	green_uring_start(t);
+	green_unclaim(t);
+}
+
+/* The call of @t, which the caller has claimed, returns @ret. Others have waited for that. */
+static void end_locked(struct green *t, long ret)
 {
 	struct green *next;
 
@@ -47,10 +63,17 @@ static void end(struct green *t, long ret)
 		green_cancel_point(t);
 	next = t->io.positioned ? green_turn_leave(t) : NULL;
 	if (next)
-		green_uring_start(next);
+		start(next);
 	next = green_file_leave(t);
 	if (next)
-		green_uring_start(next);
+		start(next);
+}
+
+static void end(struct green *t, long ret)
+{
+	green_files_lock();
+	end_locked(t, ret);
+	green_files_unlock();
 }
 
 /*
@@ -61,22 +84,35 @@ static void cancel(struct green *t)
 {
 	unsigned int doublings = t->io.cancels < MAX_DOUBLINGS ? t->io.cancels++ : MAX_DOUBLINGS;
 
+	t->io.cancelled = true;
 	green_timer_del(t);
 	green_wake_at(t, green_now_ns() + ((uint64_t)AGAIN_NS << doublings));
 	green_uring_cancel(t);
 }
 
+/* What a call returns that has not begun. */
+static int why_not(const struct green *t)
+{
+	return t->io.closed ? -ECANCELED : -ETIMEDOUT;
+}
+
+/* The kernel says when it is over; is there anything for it to say? */
+static bool goes_on(struct green *t)
+{
+	if (!t->io.anyway && !t->io.in_flight)
+		return false;
+	if (!t->io.anyway)
+		cancel(t);
+	green_unclaim(t);
+	return true;
+}
+
 static bool no_longer(struct green *t)
 {
-	if (t->io.anyway || t->io.in_flight) {
-		t->io.cancelled = !t->io.anyway;
-		green_unclaim(t);
-		if (t->io.cancelled)
-			cancel(t);
+	if (goes_on(t))
 		return false;
-	}
 	t->io.cancelled = true;
-	end(t, t->io.closed ? -ECANCELED : -ETIMEDOUT);
+	end(t, why_not(t));
 	return true;
 }
 
@@ -93,21 +129,6 @@ static const struct green_wait_kind kinds[] = {
 	[OP_POLL] = { .name = "poll", .abort = no_longer },
 };
 
-/* Those that use @fd, which is to be closed. */
-static void cancel_users(int fd)
-{
-	struct green *t, *next;
-
-	for (t = green_file_first(fd); t; t = next) {
-		next = t->io.fd_next;
-		if (t->io.fd != fd || t->io.anyway)
-			continue;
-		t->io.closed = true;
-		if (green_claim(t) && no_longer(t))
-			green_ready(t);
-	}
-}
-
 /* ---- its begin ----------------------------------------------------------- */
 
 /* The current thread may begin a call; or -errno. */
@@ -122,28 +143,67 @@ static int begin(void)
 	return 0;
 }
 
-/* Park until it is done. */
-static long wait_for(const struct green_io *io)
+static bool may_start(struct green *t)
+{
+	if (t->io.op == OP_CLOSE)
+		return !green_file_shared(t);
+	return !t->io.positioned || green_turn_take(t);
+}
+
+/*
+ * Park until it is done. While the lock of files is free each call that uses a descriptor
+ * is parked, in flight or not.
+ */
+static long wait_locked(const struct green_io *io)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
-	int err;
 
 	if (io->fd >= 0 && green_file_closes(io->fd))
 		return -EBADF;
-	err = green_uring_open();
-	if (err)
-		return err;
 	t->io = *io;
 	t->io.busy = true;
 	green_file_enter(t);
 	/* Without a timer the deadline is missed; better late than failed. */
 	if (!io->anyway)
 		green_wake_at_deadline(t);
-	green_park(w, &kinds[io->op]);
-	if (io->op == OP_CLOSE ? !green_file_shared(t) : !io->positioned || green_turn_take(t))
-		green_uring_start(t);
+	if (may_start(t))
+		green_uring_park(w, &kinds[io->op]);
+	else
+		green_park(w, &kinds[io->op]);
 	return 0;
+}
+
+static long wait_for(const struct green_io *io)
+{
+	long ret = green_uring_open();
+
+	if (ret)
+		return ret;
+	green_files_lock();
+	ret = wait_locked(io);
+	green_files_unlock();
+	return ret;
+}
+
+/* Those that use @fd, which is to be closed, end. Returns those that have not begun. */
+static struct green *cancel_users(int fd)
+{
+	struct green *t, *next, *ended = NULL;
+
+	for (t = green_file_first(fd); t; t = next) {
+		next = t->io.fd_next;
+		if (t->io.fd != fd || t->io.anyway)
+			continue;
+		t->io.closed = true;
+		if (!green_claim(t) || goes_on(t))
+			continue;
+		t->io.cancelled = true;
+		end_locked(t, why_not(t));
+		t->next = ended;
+		ended = t;
+	}
+	return ended;
 }
 
 /* ---- the calls ------------------------------------------------------------ */
@@ -315,12 +375,24 @@ long rt_openat(int dir, const char *path, int flags, mode_t mode)
 long rt_close(int fd)
 {
 	struct green_io io = { .op = OP_CLOSE, .fd = fd, .anyway = true };
+	struct green *ended = NULL;
+	long ret;
 
 	green_cancel_point(green_worker->current);
-	if (fd < 0 || green_file_closes(fd))
+	if (fd < 0)
 		return -EBADF;
-	cancel_users(fd);
-	return wait_for(&io);
+	ret = green_uring_open();
+	if (ret)
+		return ret;
+	green_files_lock();
+	ret = green_file_closes(fd) ? -EBADF : 0;
+	if (!ret) {
+		ended = cancel_users(fd);
+		ret = wait_locked(&io);
+	}
+	green_files_unlock();
+	green_ready_all(ended);
+	return ret;
 }
 
 long rt_poll(int fd, unsigned int events)
@@ -332,33 +404,50 @@ long rt_poll(int fd, unsigned int events)
 
 /* ---- as a poller ----------------------------------------------------------- */
 
-static struct green *poll_all(bool wait, uint64_t until)
+/* Of those that the kernel is done with, the ones whose calls have ended. */
+static struct green *end_all(struct green *done)
 {
-	struct green *done = green_uring_poll(wait, until), *t;
+	struct green *t, *next, *ended = NULL, **tail = &ended;
 
-	for (t = done; t; t = t->next) {
-		green_claim(t);
+	for (t = done; t; t = next) {
+		next = t->next;
+		/* Who cancels it has it for a moment. */
+		while (!green_claim(t))
+			__builtin_ia32_pause();
+		if (!green_uring_ends(t)) {
+			green_uring_start(t);
+			green_unclaim(t);
+			continue;
+		}
 		end(t, t->ret);
+		*tail = t;
+		tail = &t->next;
 	}
-	return done;
+	*tail = NULL;
+	return ended;
+}
+
+static struct green *poll_now(struct green_worker *w)
+{
+	return end_all(green_uring_poll(w));
 }
 
 static const struct green_poller poller = {
-	.poll = poll_all,
-	.flush = green_uring_flush,
+	.poll = poll_now,
+	.wait = green_uring_wait,
 	.kick = green_uring_kick,
 	.busy = green_uring_busy,
 };
 
 int green_io_init(void)
 {
-	int err = green_uring_init();
+	unsigned int i;
+	int err = green_files_init();
 
-	if (err)
-		return err;
-	err = green_files_init();
+	for (i = 0; i < green_rt.nr_workers && !err; i++)
+		err = green_uring_init(&green_rt.worker[i]);
 	if (err) {
-		green_uring_exit();
+		green_io_exit();
 		return err;
 	}
 	green_rt.poller = &poller;
@@ -367,8 +456,11 @@ int green_io_init(void)
 
 void green_io_exit(void)
 {
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		if (green_rt.worker[i].uring)
+			green_uring_exit(&green_rt.worker[i]);
 	green_files_exit();
-	green_uring_exit();
+	green_rt.poller = NULL;
 }
 
 void green_io_forked(void)
@@ -376,7 +468,8 @@ void green_io_forked(void)
 	/* green_run() had not come that far. */
 	if (!green_rt.poller)
 		return;
-	green_uring_forked();
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		green_uring_forked(&green_rt.worker[i]);
 	green_files_forked();
 }
 
@@ -386,17 +479,26 @@ void green_io_forked(void)
  * cancelled, like a read of a disk, is waited for. By now all of it belongs to this
  * OS thread, or to such that have ended and of which the kernel has cancelled it.
  */
+static void cancel_all(void)
+{
+	for (unsigned long i = 0; i < green_descriptors(); i++) {
+		struct green *t = green_thread_at(i);
+
+		if (t && t->io.busy && green_claim(t))
+			no_longer(t);
+	}
+}
+
 void green_io_drain(void)
 {
-	struct green *t;
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++) {
+		struct green_worker *w = &green_rt.worker[i];
 
-	green_lock();
-	while (green_uring_busy()) {
-		for (t = green_rt.all; t; t = t->all_next)
-			if (t->io.busy && green_claim(t))
-				no_longer(t);
-		poll_all(true, green_now_ns() + AGAIN_NS * 10);
+		while (green_uring_busy(w)) {
+			cancel_all();
+			green_uring_wait(w, green_now_ns() + AGAIN_NS * 10);
+			poll_now(w);
+		}
+		green_uring_settle(w);
 	}
-	green_uring_settle();
-	green_unlock();
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The ring. A call (ops.c) describes itself in t->io and parks its thread; here that
- * becomes an SQE; the CQE is the end of it. SQEs are submitted when nobody is
- * left to run, or every so many switches, so that a busy worker submits many at
- * once. Workers share the ring, under the runtime's lock; only the one that waits in
- * it does so without, and touches no queue of it meanwhile, but is the only one to
- * take completions. To end its wait others write to an eventfd.
+ * The rings, one for each worker. A call (ops.c) describes itself in t->io and parks its
+ * thread; here that becomes an SQE in the ring of the worker that it parks on; the CQE is
+ * the end of it. SQEs are submitted when nobody is left to run, or every so many
+ * switches, so that a busy worker submits many at once. A worker's ring is its own, but
+ * for cancellations and where it is busy for long: so each has a lock. Its worker
+ * waits in it without, and nobody else takes completions meanwhile. To end that wait
+ * others write to an eventfd.
  *
  * An operation is cancelled by an SQE of its own, and that again and again until its
  * CQE has come (ops.c). Asked once the kernel may find nothing to cancel, since the
@@ -16,10 +17,13 @@
  * move a stack that holds any of it.
  */
 #define _GNU_SOURCE
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
+#include "base/worker.h"
 #include "io/call.h"
 #include "io/uring.h"
+#include "sched/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +42,7 @@
 #define ERESTARTSYS	512
 
 struct green_uring {
+	struct green_spin lock;		/* RANK_RING; guards all but wakeup */
 	struct io_uring ring;
 	unsigned long in_flight;	/* CQEs to come, cancellations included */
 	unsigned int opens;		/* of them, opens, which may wait in the kernel */
@@ -45,8 +50,19 @@ struct green_uring {
 	struct green *late, **late_tail; /* of them, that are not in the queue yet */
 	int wakeup;			/* an eventfd, if there are more workers */
 	bool watched;			/* a poll of it is in flight */
+	bool waiting;			/* its worker waits in it */
 	bool open;			/* there is a ring; not yet in a child of fork() */
 };
+
+static void lock(struct green_uring *u)
+{
+	green_spin_lock(&u->lock, RANK_RING);
+}
+
+static void unlock(struct green_uring *u)
+{
+	green_spin_unlock(&u->lock, RANK_RING);
+}
 
 static int open_ring(struct green_uring *u)
 {
@@ -62,13 +78,15 @@ static int open_ring(struct green_uring *u)
 
 int green_uring_open(void)
 {
-	return green_rt.uring->open ? 0 : open_ring(green_rt.uring);
+	struct green_uring *u = green_worker->uring;
+
+	return u->open ? 0 : open_ring(u);
 }
 
 /* Its memory is shared with the parent: nothing of it may be touched. */
-void green_uring_forked(void)
+void green_uring_forked(struct green_worker *w)
 {
-	struct green_uring *u = green_rt.uring;
+	struct green_uring *u = w->uring;
 
 	if (u->open)
 		io_uring_queue_exit(&u->ring);
@@ -79,7 +97,7 @@ void green_uring_forked(void)
 	u->wakeup = -1;
 }
 
-int green_uring_init(void)
+int green_uring_init(struct green_worker *w)
 {
 	struct green_uring *u = calloc(1, sizeof(*u));
 	int err;
@@ -95,7 +113,7 @@ int green_uring_init(void)
 		err = -errno;
 		goto err_ring;
 	}
-	green_rt.uring = u;
+	w->uring = u;
 	return 0;
 
 err_ring:
@@ -197,9 +215,8 @@ static void submit(struct green_uring *u, struct io_uring_sqe *sqe, struct green
 }
 
 /* If the queue is full and the kernel takes nothing from it, the call has to wait. */
-void green_uring_start(struct green *t)
+static void start(struct green_uring *u, struct green *t)
 {
-	struct green_uring *u = green_rt.uring;
 	struct io_uring_sqe *sqe = u->late ? NULL : get_sqe(u);
 
 	t->io.in_flight = true;
@@ -212,6 +229,29 @@ void green_uring_start(struct green *t)
 	t->next = NULL;
 	*u->late_tail = t;
 	u->late_tail = &t->next;
+}
+
+void green_uring_start(struct green *t)
+{
+	struct green_uring *u = t->home->uring;
+
+	lock(u);
+	start(u, t);
+	/* Its worker does not submit before it stirs. */
+	if (u->waiting)
+		io_uring_submit(&u->ring);
+	unlock(u);
+}
+
+void green_uring_park(struct green_worker *w, const struct green_wait_kind *kind)
+{
+	struct green_uring *u = w->uring;
+	struct green *t = w->current;
+
+	lock(u);
+	start(u, t);
+	green_park(w, kind);
+	unlock(u);
 }
 
 static void start_late(struct green_uring *u)
@@ -232,14 +272,19 @@ static void start_late(struct green_uring *u)
 
 void green_uring_cancel(struct green *t)
 {
-	struct green_uring *u = green_rt.uring;
-	struct io_uring_sqe *sqe = get_sqe(u);
+	struct green_uring *u = t->home->uring;
+	struct io_uring_sqe *sqe;
 
-	if (!sqe)
-		return;
-	io_uring_prep_cancel(sqe, t, 0);
-	io_uring_sqe_set_data(sqe, NULL);
-	u->in_flight++;
+	lock(u);
+	sqe = get_sqe(u);
+	if (sqe) {
+		io_uring_prep_cancel(sqe, t, 0);
+		io_uring_sqe_set_data(sqe, NULL);
+		u->in_flight++;
+		if (u->waiting)
+			io_uring_submit(&u->ring);
+	}
+	unlock(u);
 }
 
 /* ---- completions --------------------------------------------------------- */
@@ -259,23 +304,20 @@ static bool is_unfinished(const struct green_io *io, int res)
 	return io->whole && res > 0 && io->done + (size_t)res < io->len[0];
 }
 
-/* Has the call of @t ended? Then t->ret is what it returns. */
-static bool complete(struct green *t, int res)
+bool green_uring_ends(struct green *t)
 {
 	struct green_io *io = &t->io;
+	int res = io->res;
 	bool again = is_unfinished(io, res);
 	long ret = res;
 
 	io->in_flight = false;
-	green_rt.uring->opens -= may_wait(io);
 	if (was_interrupted(res))
 		again = io->op != OP_CONNECT && io->op != OP_CLOSE;
 	if (io->whole && res > 0)
 		ret = (long)(io->done += (size_t)res);
-	if (again && !io->cancelled) {
-		green_uring_start(t);
+	if (again && !io->cancelled)
 		return false;
-	}
 	/* At the end there is nobody to have it. */
 	if (green_rt.main_done && res >= 0 && (io->op == OP_ACCEPT || io->op == OP_OPENAT))
 		close(res);
@@ -295,12 +337,11 @@ static void woken(struct green_uring *u)
 	u->watched = false;
 }
 
-/* The threads whose calls have ended. */
-static struct green *reap(void)
+/* The threads of whose calls the kernel has something to say, in their io.res. */
+static struct green *reap(struct green_uring *u)
 {
-	struct green_uring *u = green_rt.uring;
-	struct io_uring_cqe *cqe;
 	struct green *done = NULL, **tail = &done;
+	struct io_uring_cqe *cqe;
 	unsigned int head, nr = 0;
 
 	io_uring_for_each_cqe(&u->ring, head, cqe) {
@@ -312,8 +353,10 @@ static struct green *reap(void)
 			continue;
 		}
 		u->in_flight--;
-		if (!t || !complete(t, cqe->res))
+		if (!t)
 			continue;
+		u->opens -= may_wait(&t->io);
+		t->io.res = cqe->res;
 		*tail = t;
 		tail = &t->next;
 	}
@@ -359,6 +402,7 @@ static void wait_alone(struct green_uring *u, uint64_t until)
 	io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
 }
 
+/* With the lock, and without it meanwhile. */
 static void wait_shared(struct green_uring *u, uint64_t until)
 {
 	struct __kernel_timespec ts;
@@ -366,11 +410,13 @@ static void wait_shared(struct green_uring *u, uint64_t until)
 
 	watch(u);
 	io_uring_submit(&u->ring);
-	green_unlock();
+	u->waiting = true;
+	unlock(u);
 	if (until)
 		timespec_until(until, &ts);
 	io_uring_wait_cqes(&u->ring, &cqe, 1, until ? &ts : NULL, NULL);
-	green_lock();
+	lock(u);
+	u->waiting = false;
 }
 
 /* There is no ring, and so nothing else to wait for. */
@@ -381,67 +427,76 @@ static void sleep_until(uint64_t until)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
-bool green_uring_busy(void)
+bool green_uring_busy(const struct green_worker *w)
 {
-	return green_rt.uring->in_flight;
+	/* The eventfd's is none that a thread waits for, and is not counted. */
+	return __atomic_load_n(&w->uring->in_flight, __ATOMIC_RELAXED);
 }
 
-void green_uring_flush(void)
+void green_uring_kick(struct green_worker *w)
 {
-	if (green_rt.uring->open && io_uring_sq_ready(&green_rt.uring->ring))
-		io_uring_submit(&green_rt.uring->ring);
+	eventfd_write(w->uring->wakeup, 1);
 }
 
-void green_uring_kick(void)
+struct green *green_uring_poll(struct green_worker *w)
 {
-	eventfd_write(green_rt.uring->wakeup, 1);
-}
+	struct green_uring *u = w->uring;
+	struct green *done = NULL;
 
-struct green *green_uring_poll(bool wait, uint64_t until)
-{
-	struct green_uring *u = green_rt.uring;
-
-	if (!wait && !u->in_flight)
+	/* There may be the end of a wait that nobody has asked for: a kick's. */
+	if (!u->open || (!green_uring_busy(w) && !io_uring_cq_ready(&u->ring)))
 		return NULL;
-	if (!u->open && open_ring(u)) {
-		sleep_until(until);
-		return NULL;
-	}
-	start_late(u);
+	lock(u);
 	/*
 	 * What has come wakes the one that waits, and it must find that: taken away
 	 * before it looked, it would wait on.
 	 */
-	if (!wait && green_rt.in_ring) {
-		green_uring_flush();
-		return NULL;
+	if (!u->waiting) {
+		start_late(u);
+		if (w == green_worker)
+			io_uring_submit_and_get_events(&u->ring);
+		else
+			io_uring_submit(&u->ring);
+		done = reap(u);
 	}
-	if (!wait)
-		io_uring_submit_and_get_events(&u->ring);
-	else if (green_shared)
+	unlock(u);
+	return done;
+}
+
+void green_uring_wait(struct green_worker *w, uint64_t until)
+{
+	struct green_uring *u = w->uring;
+
+	if (!u->open && open_ring(u)) {
+		sleep_until(until);
+		return;
+	}
+	lock(u);
+	start_late(u);
+	if (green_shared)
 		wait_shared(u, until);
 	else
 		wait_alone(u, until);
-	return reap();
+	unlock(u);
 }
 
 /* ---- the end ------------------------------------------------------------- */
 
 /* A completion may be there before the operation has let go of its file. */
-void green_uring_settle(void)
+void green_uring_settle(struct green_worker *w)
 {
-	if (green_rt.uring->open)
-		io_uring_get_events(&green_rt.uring->ring);
+	if (w->uring->open)
+		io_uring_get_events(&w->uring->ring);
 }
 
-void green_uring_exit(void)
+void green_uring_exit(struct green_worker *w)
 {
-	struct green_uring *u = green_rt.uring;
+	struct green_uring *u = w->uring;
 
 	if (u->open)
 		io_uring_queue_exit(&u->ring);
 	if (u->wakeup >= 0)
 		close(u->wakeup);
 	free(u);
-	green_rt.uring = NULL;
+	w->uring = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* The ring. */
+/* The rings. */
 #ifndef GREEN_IO_URING_H
 #define GREEN_IO_URING_H
 
@@ -7,24 +7,31 @@
 #include <stdint.h>
 
 struct green;
+struct green_wait_kind;
+struct green_worker;
 
-int green_uring_init(void);
-void green_uring_exit(void);
-/* See struct green_poller. What calls return is in their threads' ret. */
-struct green *green_uring_poll(bool wait, uint64_t until);
-bool green_uring_busy(void);
-void green_uring_flush(void);
-void green_uring_kick(void);
-/* Have the kernel do the call of @t, which is parked. */
+int green_uring_init(struct green_worker *w);
+void green_uring_exit(struct green_worker *w);
+/* In a child: not the parent's ring any more. */
+void green_uring_forked(struct green_worker *w);
+/* Make sure that the calling worker has a ring. */
+int green_uring_open(void);
+
+/* See struct green_poller; but the threads are not claimed, and only the kernel is done. */
+struct green *green_uring_poll(struct green_worker *w);
+void green_uring_wait(struct green_worker *w, uint64_t until);
+/* The caller has claimed @t. Is that the end of its call? Then t->ret is what it returns. */
+bool green_uring_ends(struct green *t);
+bool green_uring_busy(const struct green_worker *w);
+void green_uring_kick(struct green_worker *w);
+
+/* Park the current thread, and have the kernel do its call. */
+void green_uring_park(struct green_worker *w, const struct green_wait_kind *kind);
+/* ... of @t, which is parked, and which the caller has claimed. */
 void green_uring_start(struct green *t);
 /* Have it ended, if the kernel finds it. */
 void green_uring_cancel(struct green *t);
 /* All that has ended has let go of its files. */
-void green_uring_settle(void);
-
-/* In a child: not the parent's ring any more. */
-void green_uring_forked(void);
-/* Make sure that there is a ring. */
-int green_uring_open(void);
+void green_uring_settle(struct green_worker *w);
 
 #endif

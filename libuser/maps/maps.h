@@ -56,11 +56,11 @@ uint32_t green_map_flags(const void *pc);
 uint32_t green_map_flags_of(const void *func);
 unsigned int green_map_arg(const struct green_map *m, unsigned int i);
 /*
- * By a return address; *@site is good until the next question. -ENOENT if the
- * function has no map, -ENOMEM.
+ * By a return address; *@sites remembers, and is the calling worker's. *@site is good
+ * until the next question. -ENOENT if the function has no map, -ENOMEM.
  */
-int green_map_site(const void *ret,
+int green_map_site(struct green_sites **sites, const void *ret,
 		   const struct green_site **site);
-void green_sites_free(void);
+void green_sites_free(struct green_sites *sites);
 
 #endif

@@ -7,7 +7,6 @@
  * last.
  */
 #include "base/fail.h"
-#include "base/runtime.h"
 #include "maps/maps.h"
 
 #include <errno.h>
@@ -575,20 +574,21 @@ static void forget_sites(struct green_sites *cache)
 	cache->changes = maps.changes;
 }
 
-int green_map_site(const void *ret, const struct green_site **site)
+int green_map_site(struct green_sites **sites, const void *ret,
+		   const struct green_site **site)
 {
 	uintptr_t hash = (uintptr_t)ret * 0x9e3779b97f4a7c15 >> 32;
 	struct green_site *s;
 	struct green_map m;
 	int err;
 
-	if (!green_rt.sites)
-		green_rt.sites = calloc(1, sizeof(*green_rt.sites));
-	if (!green_rt.sites)
+	if (!*sites)
+		*sites = calloc(1, sizeof(**sites));
+	if (!*sites)
 		return -ENOMEM;
-	if (green_rt.sites->changes != maps.changes)
-		forget_sites(green_rt.sites);
-	*site = s = &green_rt.sites->site[hash % GREEN_SITES];
+	if ((*sites)->changes != maps.changes)
+		forget_sites(*sites);
+	*site = s = &(*sites)->site[hash % GREEN_SITES];
 	if (s->ret == ret)
 		return 0;
 	s->ret = NULL;
@@ -601,11 +601,11 @@ int green_map_site(const void *ret, const struct green_site **site)
 	return err;
 }
 
-void green_sites_free(void)
+void green_sites_free(struct green_sites *sites)
 {
 	size_t i;
 
-	for (i = 0; green_rt.sites && i < GREEN_SITES; i++)
-		free(green_rt.sites->site[i].words);
-	free(green_rt.sites);
+	for (i = 0; sites && i < GREEN_SITES; i++)
+		free(sites->site[i].words);
+	free(sites);
 }

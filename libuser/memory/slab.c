@@ -31,7 +31,7 @@ struct slab_list {
 	struct green_slab *head, **tail;
 };
 
-/* Guarded by green_lock(), like all of the arena. */
+/* Guarded by the lock of slot.c. */
 GREEN_PER_RUN static struct slab_list partial[GREEN_PACKED];
 GREEN_PER_RUN static struct green_slab *all;
 

@@ -14,6 +14,7 @@
  * and one page will do below them; unless a thread's first function tests nothing, or
  * no stack may be larger, so that the call goes on with less (grow.c).
  */
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -43,6 +44,8 @@ static_assert(FOREIGN_SLOT / 2 <= GREEN_ABI_NEED, "half the size has it, too");
 /* Gaps of one page, of green_options' size, and others. */
 enum { GAP_PAGE, GAP_USUAL, GAP_WIDE, GAP_CLASSES };
 
+/* Guards the lists, the slabs and the arena. Slots in no list are their thread's. */
+GREEN_PER_RUN static struct green_spin lock;
 GREEN_PER_RUN static struct green_free_list warm[GAP_CLASSES][GREEN_SIZES];
 GREEN_PER_RUN static struct green_free_list cold[GAP_CLASSES][GREEN_SIZES];
 
@@ -154,8 +157,9 @@ static struct green_slot *take(struct green_free_list *l, size_t gap, uintptr_t 
 	return green_free_highest(l, gap, below, many_slots() ? DEBUG_AMONG : 1);
 }
 
-static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
-				   uintptr_t below)
+/* Out of the lists, or cut; with the lock. */
+static struct green_slot *find_slot(unsigned int size, bool touched, size_t gap,
+				    uintptr_t below)
 {
 	struct green_free_list *w = &warm[gap_class(gap)][size];
 	struct green_free_list *c = &cold[gap_class(gap)][size];
@@ -170,17 +174,41 @@ static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
 		s = take(c, gap, below);
 	if (!s)
 		s = slot_carve(size, gap);
-	if (!s)
-		s = take(c, gap, below);
-	if (!s)
+	return s ?: take(c, gap, below);
+}
+
+static void put_into(struct green_free_list *l, struct green_slot *s)
+{
+	green_spin_lock(&lock, RANK_SLOTS);
+	green_free_put(l, s);
+	green_spin_unlock(&lock, RANK_SLOTS);
+}
+
+static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
+				   uintptr_t below)
+{
+	struct green_slot *s;
+
+	green_spin_lock(&lock, RANK_SLOTS);
+	s = find_slot(size, touched, gap, below);
+	green_spin_unlock(&lock, RANK_SLOTS);
+	if (!s || !s->sealed)
+		return s;
+	if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
+		put_into(&cold[gap_class(s->gap)][size], s);
 		return NULL;
-	if (s->sealed) {
-		if (green_rt.backend->reset(s->lo, s->hi - s->lo)) {
-			green_free_put(c, s);
-			return NULL;
-		}
-		s->sealed = false;
 	}
+	s->sealed = false;
+	return s;
+}
+
+static struct green_slot *packed_get(unsigned int size)
+{
+	struct green_slot *s;
+
+	green_spin_lock(&lock, RANK_SLOTS);
+	s = green_slab_get(size);
+	green_spin_unlock(&lock, RANK_SLOTS);
 	return s;
 }
 
@@ -196,7 +224,7 @@ struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_
 		s = cache_get(size, gap);
 	if (s)
 		return s;
-	return size < GREEN_PACKED ? green_slab_get(size) :
+	return size < GREEN_PACKED ? packed_get(size) :
 				     slot_get(size, kind != SLOT_COLD, gap, below);
 }
 
@@ -211,30 +239,41 @@ static void poison(const struct green_slot *s)
 	memset((void *)(s->hi - n), GREEN_POISON, n);
 }
 
-static void slot_put(struct green_slot *s)
+/* Into the list of those that keep their pages, if there is room. */
+static bool put_warm(struct green_slot *s)
 {
 	struct green_free_list *w = &warm[gap_class(s->gap)][s->size];
-	struct green_free_list *c = &cold[gap_class(s->gap)][s->size];
+	bool room;
+
+	if (s->sealed || green_rt.debug.seal)
+		return false;
+	green_spin_lock(&lock, RANK_SLOTS);
+	room = w->nr < green_sizes[s->size].warm;
+	if (room)
+		green_free_put(w, s);
+	green_spin_unlock(&lock, RANK_SLOTS);
+	return room;
+}
+
+static void slot_put(struct green_slot *s)
+{
+	unsigned int class = gap_class(s->gap);
 
 	if (s->slab) {
+		green_spin_lock(&lock, RANK_SLOTS);
 		green_slab_put(s);
+		green_spin_unlock(&lock, RANK_SLOTS);
 		return;
 	}
-	if (s->sealed) {
-		green_free_put(c, s);
+	if (put_warm(s))
 		return;
-	}
-	if (!green_rt.debug.seal && w->nr < green_sizes[s->size].warm) {
-		green_free_put(w, s);
-		return;
-	}
 	/* If the pages cannot be given back now, the slot stays warm. */
-	if (green_rt.backend->seal(s->lo, s->hi - s->lo)) {
-		green_free_put(w, s);
+	if (!s->sealed && green_rt.backend->seal(s->lo, s->hi - s->lo)) {
+		put_into(&warm[class][s->size], s);
 		return;
 	}
 	s->sealed = true;
-	green_free_put(c, s);
+	put_into(&cold[class][s->size], s);
 }
 
 void green_slot_put_segment(struct green_slot *s)

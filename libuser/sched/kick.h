@@ -3,16 +3,18 @@
 #ifndef GREEN_SCHED_KICK_H
 #define GREEN_SCHED_KICK_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
-struct green;
 struct green_worker;
 
-/* The worker that has to be told of @t, which is ready, or else any that could help. */
-void green_kick_for(const struct green *t);
-/* Whoever waits in the ring must not wait beyond @at. */
-void green_poll_until(uint64_t at);
-void green_pass_on_the_ring(void);
+/* @w is to look around. */
+void green_kick(struct green_worker *w);
+/* With its lock: it rests, and the caller is the first who wants it to rise. */
+bool green_is_to_be_kicked(struct green_worker *w);
+/* One that rests could help @busy, which has more than it runs. */
+void green_kick_any(const struct green_worker *busy);
+/* The caller runs a thread from now on; if nobody watches that, one of those that rest is to. */
+void green_pass_on_the_watch(void);
 /* Let all workers end; what green_run() returns. */
 void green_stop(int ret);
 

@@ -10,6 +10,7 @@ static inline void green_queue_init(struct green_queue *q)
 {
 	q->head = NULL;
 	q->tail = &q->head;
+	q->nr = 0;
 }
 
 static inline void green_queue_put(struct green_queue *q, struct green *t)
@@ -17,17 +18,38 @@ static inline void green_queue_put(struct green_queue *q, struct green *t)
 	t->next = NULL;
 	*q->tail = t;
 	q->tail = &t->next;
+	/* Thieves look at nr without the lock. */
+	__atomic_store_n(&q->nr, q->nr + 1, __ATOMIC_RELAXED);
 }
 
-/* The first; there is one. */
+/* The first; NULL: there is none. */
 static inline struct green *green_queue_get(struct green_queue *q)
 {
 	struct green *t = q->head;
 
+	if (!t)
+		return NULL;
 	q->head = t->next;
 	if (!q->head)
 		q->tail = &q->head;
+	__atomic_store_n(&q->nr, q->nr - 1, __ATOMIC_RELAXED);
 	return t;
+}
+
+/* All of @from, behind all of @to. */
+static inline void green_queue_append(struct green_queue *to, struct green_queue *from)
+{
+	if (!from->head)
+		return;
+	*to->tail = from->head;
+	to->tail = from->tail;
+	__atomic_store_n(&to->nr, to->nr + from->nr, __ATOMIC_RELAXED);
+	green_queue_init(from);
+}
+
+static inline unsigned int green_queue_nr(const struct green_queue *q)
+{
+	return __atomic_load_n(&q->nr, __ATOMIC_RELAXED);
 }
 
 #endif

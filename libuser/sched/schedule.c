@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* The scheduler's loop: look around, take the next thread, run it. */
 #include "arch/x86_64/frame.h"
+#include "base/freeze.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
 #include "memory/backend.h"
+#include "sched/cancel.h"
 #include "sched/kick.h"
 #include "sched/poller.h"
 #include "sched/schedule.h"
@@ -13,6 +15,7 @@
 #include "sched/wait.h"
 #include "sched/worker.h"
 #include "signal/handler.h"
+#include "stack/move.h"
 #include "stack/pin.h"
 #include "stack/shrink.h"
 #include "unwind/exit.h"
@@ -27,7 +30,7 @@
 
 static bool time_to_look(struct green_worker *w)
 {
-	w->switched = __builtin_ia32_rdtsc();
+	__atomic_store_n(&w->switched, __builtin_ia32_rdtsc(), __ATOMIC_RELAXED);
 	if (--w->ticks && w->switched - w->looked < LOOK_TSC)
 		return false;
 	w->ticks = LOOK_SWITCHES;
@@ -44,63 +47,94 @@ static void look_at_signals(void)
 	green_signals_look();
 }
 
+/* What threads of @v wait for, which is busy with one of them for long, or that of @w itself. */
+static void look_after(struct green_worker *w, struct green_worker *v)
+{
+	green_wake_expired(v);
+	green_ready_all(green_rt.poller->poll(v));
+	if (v != w)
+		green_rescue(w, v);
+}
+
+static void look_after_others(struct green_worker *w)
+{
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		if (i != w->nr && green_is_stuck(&green_rt.worker[i]))
+			look_after(w, &green_rt.worker[i]);
+}
+
 /* What others wait for, while this worker has threads to run. */
 static void look_around(struct green_worker *w)
 {
 	green_shrink_some(1);
 	look_at_signals();
-	green_wake_expired();
-	green_ready_all(green_rt.poller->poll(false, 0));
-	if (green_shared)
-		green_rescue(w);
+	look_after(w, w);
+	look_after_others(w);
 }
 
-/* From here on the thread is its own; the lock is given up. */
+/*
+ * A thread has just parked here. Whoever cancelled it meanwhile may have found it
+ * running, and it found nothing when it looked itself: so that is looked for once more.
+ */
+static void look_for_cancel(struct green_worker *w)
+{
+	struct green *t = w->parked;
+
+	w->parked = NULL;
+	if (t && green_shared && green_cancel_was_asked(t))
+		green_cancel_now(t);
+}
+
+/* From here on the thread is its own. */
 static struct green *run(struct green_worker *w, struct green *t)
 {
-	t->state = STATE_RUNNING;
+	green_set_state(t, STATE_RUNNING);
 	t->home = w;
 	green_set_current(w, t);
-	if (green_rt.nr_idle && !green_rt.in_ring)
-		green_pass_on_the_ring();
+	if (green_shared)
+		green_pass_on_the_watch();
 	green_escape_switch(w, t);
-	green_rt.stats.switches++;
-	green_unlock();
+	green_count(switches, 1);
 	if (green_rt.debug.switch_module && green_rt.backend->resume)
 		green_rt.backend->resume(green_switch_resume, t->sp, t);
 	return t;
 }
 
-/*
- * Called by entry.S, again and again, with the lock: the next thread, or NULL at
- * the end; without it.
- */
+/* Called by entry.S, again and again: the next thread, or NULL at the end. */
 struct green *green_schedule(struct green_worker *w)
 {
 	struct green *t;
 
-	while (!green_rt.main_done) {
+	look_for_cancel(w);
+	while (!atomic_load_explicit(&green_rt.main_done, memory_order_acquire)) {
 		if (time_to_look(w))
 			look_around(w);
 		t = green_next_thread(w);
 		if (t)
 			return run(w, t);
-		/* What a timer wakes may be in another's queue, and that one busy. */
-		if (green_wake_expired())
+		if (green_wake_expired(w))
 			continue;
 		green_rest(w);
 		look_at_signals();
+		look_after_others(w);
 	}
-	green_unlock();
+	green_be_still(w);
 	return NULL;
 }
 
-static const struct green_wait_kind yield = { .name = "yield" };
-
+/* It is ready, and no queue of another worker's has to know. */
 void rt_yield(void)
 {
 	struct green_worker *w = green_worker;
+	struct green *t = w->current;
 
-	if (!green_cancel_point(w->current))
-		green_ready(green_park(w, &yield));
+	if (green_cancel_point(t))
+		return;
+	green_set_current(w, NULL);
+	if (green_rt.debug.move_park) {
+		green_set_state(t, STATE_MOVING);
+		green_move(t, 0, NULL);
+	}
+	green_set_state(t, STATE_READY);
+	w->yielded = t;
 }

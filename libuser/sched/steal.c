@@ -11,6 +11,7 @@
  * A thread that is bound, or has other code's frames, waits for its worker.
  */
 #include "arch/x86_64/frame.h"
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -24,6 +25,9 @@
 
 /* Frames that a thief looks at. */
 #define MAX_FRAMES	1024
+
+/* Threads that a thief looks at, with the lock of whom it steals from. */
+#define MAX_LOOKS	32
 
 /* About 10 ms, whatever the TSC's rate, without a switch. */
 #define STUCK_TSC	20000000
@@ -59,51 +63,72 @@ static bool is_portable(const struct green *t)
 }
 
 /*
- * The first that may be taken. Those before it, which may not, are set aside, so
- * that nobody looks at them twice; they came first and are still the first.
+ * Half of what @v has and @w may run: the first for now, and the others to @w's queue. Those
+ * that it may not run are set aside, so that nobody looks at them twice; they came first
+ * and are still the first.
  */
-static struct green *steal_from(struct green_worker *v)
+static struct green *steal_from(struct green_worker *w, struct green_worker *v)
 {
-	while (v->runq.head) {
-		struct green *t = green_queue_get(&v->runq);
+	struct green_queue loot;
+	struct green *t;
+	unsigned int half, looks;
 
-		if (is_portable(t)) {
-			green_rt.stats.stolen++;
-			return t;
-		}
-		green_queue_put(&v->aside, t);
+	if (!green_queue_nr(&v->runq))
+		return NULL;
+	green_queue_init(&loot);
+	green_spin_lock(&v->lock, RANK_QUEUE);
+	half = (v->runq.nr + 1) / 2;
+	for (looks = 0; looks < MAX_LOOKS && loot.nr < half; looks++) {
+		t = green_queue_get(&v->runq);
+		if (!t)
+			break;
+		green_queue_put(is_portable(t) ? &loot : &v->aside, t);
 	}
-	return NULL;
+	green_spin_unlock(&v->lock, RANK_QUEUE);
+	green_count(stolen, loot.nr);
+	t = green_queue_get(&loot);
+	if (loot.nr) {
+		green_spin_lock(&w->lock, RANK_QUEUE);
+		green_queue_append(&w->runq, &loot);
+		green_spin_unlock(&w->lock, RANK_QUEUE);
+	}
+	return t;
 }
 
 struct green *green_next_thread(struct green_worker *w)
 {
+	struct green *t;
 	unsigned int i;
 
-	if (w->aside.head)
-		return green_queue_get(&w->aside);
-	if (w->runq.head)
-		return green_queue_get(&w->runq);
-	for (i = 1; i < green_rt.nr_workers; i++) {
-		struct green *t = steal_from(&green_rt.worker[(w->nr + i) % green_rt.nr_workers]);
-
-		if (t)
-			return t;
+	green_spin_lock(&w->lock, RANK_QUEUE);
+	if (w->yielded) {
+		green_queue_put(&w->runq, w->yielded);
+		w->yielded = NULL;
 	}
-	return NULL;
+	t = green_queue_get(&w->aside) ?: green_queue_get(&w->runq);
+	green_spin_unlock(&w->lock, RANK_QUEUE);
+	for (i = 1; i < green_rt.nr_workers && !t; i++)
+		t = steal_from(w, &green_rt.worker[(w->nr + i) % green_rt.nr_workers]);
+	return t;
 }
 
-void green_rescue(struct green_worker *w)
+bool green_is_stuck(const struct green_worker *v)
 {
-	for (unsigned int i = 0; i < green_rt.nr_workers; i++) {
-		struct green_worker *v = &green_rt.worker[i];
-		struct green *t = NULL;
+	uint64_t now = __builtin_ia32_rdtsc();
 
-		if (v != w && (int64_t)(w->switched - v->switched) > STUCK_TSC)
-			t = steal_from(v);
-		if (t)
-			green_queue_put(&w->runq, t);
-	}
+	return !__atomic_load_n(&v->rests, __ATOMIC_RELAXED) &&
+	       (int64_t)(now - __atomic_load_n(&v->switched, __ATOMIC_RELAXED)) > STUCK_TSC;
+}
+
+void green_rescue(struct green_worker *w, struct green_worker *v)
+{
+	struct green *t = steal_from(w, v);
+
+	if (!t)
+		return;
+	green_spin_lock(&w->lock, RANK_QUEUE);
+	green_queue_put(&w->runq, t);
+	green_spin_unlock(&w->lock, RANK_QUEUE);
 }
 
 int rt_bind(void)

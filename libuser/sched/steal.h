@@ -3,12 +3,16 @@
 #ifndef GREEN_SCHED_STEAL_H
 #define GREEN_SCHED_STEAL_H
 
+#include <stdbool.h>
+
 struct green;
 struct green_worker;
 
 /* Out of a queue; NULL: there is none that @w may run. */
 struct green *green_next_thread(struct green_worker *w);
-/* To @w's queue from that of a worker which has not switched for long. */
-void green_rescue(struct green_worker *w);
+/* Has @v, which does not rest, not switched for long? */
+bool green_is_stuck(const struct green_worker *v);
+/* To @w's queue what it may take from that of @v, which is stuck. */
+void green_rescue(struct green_worker *w, struct green_worker *v);
 
 #endif

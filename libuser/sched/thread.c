@@ -3,6 +3,7 @@
 #include "arch/x86_64/frame.h"
 #include "base/fail.h"
 #include "base/handle.h"
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -22,10 +23,13 @@
 #include "unwind/panic.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define DEFAULT_TESTED_STACK	(64UL << 10)
 #define DEFAULT_PLAIN_STACK	(256UL << 10)
+
+#define ID_BLOCK		64
 
 /* Lay the stack out so that the first switch enters green_thread_entry. */
 static void prepare_stack(struct green *t, void (*fn)(void *), void *arg)
@@ -41,20 +45,53 @@ static void prepare_stack(struct green *t, void (*fn)(void *), void *arg)
 	t->sp = (uintptr_t)s;
 }
 
+static void free_thread(struct green_worker *w, struct green *t)
+{
+	green_spin_lock(&t->lock, RANK_THREAD);
+	green_descriptor_retire(t);
+	green_spin_unlock(&t->lock, RANK_THREAD);
+	green_descriptor_put(w, t);
+}
+
 /* green_go() can only say NULL. */
 static void no_stack(void)
 {
 	static bool said;
 	const char *why = green_arena_why();
 
+	struct green_stats stats;
+
 	/* Of the first one green_run() says so. */
-	if (green_rt.main && why)
-		green_complain(&said, "no stack for a thread, of which %llu live: %s",
-			       (unsigned long long)green_rt.stats.live, why);
+	if (!green_rt.main || !why)
+		return;
+	green_stats_sum(&stats);
+	green_complain(&said, "no stack for a thread, of which %llu live: %s",
+		       (unsigned long long)stats.live, why);
+}
+
+/* Ids are taken in blocks, so that workers do not wait for each other. */
+static uint64_t next_id(struct green_worker *w)
+{
+	if (w->next_id == w->end_id) {
+		w->next_id = atomic_fetch_add(&green_rt.ids, ID_BLOCK);
+		w->end_id = w->next_id + ID_BLOCK;
+	}
+	return ++w->next_id;
+}
+
+/*
+ * A thread that another worker may take later begins here. One of foreign code stays where
+ * it begins, so these are dealt out in turn.
+ */
+static struct green_worker *first_home(struct green_worker *w, const struct green *t)
+{
+	if (!green_shared || !t->guarded)
+		return w;
+	return &green_rt.worker[w->dealt++ % green_rt.nr_workers];
 }
 
 struct green *green_thread_new(struct green_worker *w, const struct green_attr *attr,
-				void (*fn)(void *), void *arg)
+			       void (*fn)(void *), void *arg)
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
 	bool tests = green_map_flags_of((void *)fn) & GREEN_MAP_TESTS;
@@ -65,7 +102,7 @@ struct green *green_thread_new(struct green_worker *w, const struct green_attr *
 		size = green_rt.debug.stack ?: DEFAULT_TESTED_STACK;
 	if (!size)
 		size = DEFAULT_PLAIN_STACK;
-	t = green_descriptor_get();
+	t = green_descriptor_get(w);
 	if (!t)
 		return NULL;
 	t->guarded = !tests;
@@ -75,38 +112,22 @@ struct green *green_thread_new(struct green_worker *w, const struct green_attr *
 			      UINTPTR_MAX);
 	if (!slot) {
 		no_stack();
-		green_descriptor_put(t);
+		free_thread(w, t);
 		return NULL;
 	}
 	green_stack_set(t, slot);
 	green_depth_start(t);
 	t->first_size = slot->size;
-	t->home = w;
+	t->home = first_home(w, t);
 	t->timer = -1;
 	t->name = attr ? attr->name : NULL;
 	t->bound = attr && attr->bound;
-	t->id = ++green_rt.stats.threads;
-	green_rt.stats.live++;
-	t->all_next = green_rt.all;
-	t->all_link = &green_rt.all;
-	if (green_rt.all)
-		green_rt.all->all_link = &t->all_next;
-	green_rt.all = t;
+	t->id = next_id(w);
+	w->stats.threads++;
+	w->stats.live++;
 	prepare_stack(t, fn, arg);
 	green_ready(t);
 	return t;
-}
-
-void green_thread_free(struct green *t)
-{
-	green_panics_free(t);
-	green_escapes_free(t);
-	*t->all_link = t->all_next;
-	if (t->all_next)
-		t->all_next->all_link = t->all_link;
-	if (green_rt.shrink.next == t)
-		green_rt.shrink.next = t->all_next;
-	green_descriptor_put(t);
 }
 
 green_t *rt_go_opt(const struct green_attr *attr, void (*fn)(void *), void *arg)
@@ -121,81 +142,144 @@ green_t *rt_go(void (*fn)(void *), void *arg)
 	return rt_go_opt(NULL, fn, arg);
 }
 
+/* What the thread has beside its descriptor. */
+static void free_all_of(struct green *t)
+{
+	green_panics_free(t);
+	green_escapes_free(t);
+	green_defers_free(t);
+	green_segments_free(t);
+	green_slot_put(t->slot);
+	t->slot = NULL;
+}
+
+/*
+ * The thread is over. Its joiner, or NULL, claimed; *@gone: nobody is to come who
+ * frees it.
+ */
+static struct green *become_done(struct green *t, bool *gone)
+{
+	struct green *joiner;
+
+	green_spin_lock(&t->lock, RANK_THREAD);
+	joiner = t->joiner;
+	t->joiner = NULL;
+	/* One whose deadline has come just now may join again. */
+	if (joiner && !green_claim(joiner))
+		joiner = NULL;
+	if (joiner)
+		joiner->ret = green_exit_status(t);
+	*gone = joiner || t->detached;
+	green_set_state(t, STATE_DONE);
+	if (*gone)
+		green_descriptor_retire(t);
+	green_spin_unlock(&t->lock, RANK_THREAD);
+	return joiner;
+}
+
 /* start.S: the thread's function has returned, or green_exit() is through. */
 void rt_thread_exit(int ret)
 {
 	struct green_worker *w = green_worker;
-	struct green *t = w->current;
+	struct green *t = w->current, *joiner;
+	bool gone;
 
 	/* All scopes have been left, and those of green_exit() have been emptied. */
 	if (t->defers)
 		green_die(t, "it has ended, and a GREEN_SCOPE with deferred calls was left in a "
 			  "way that libgreen does not see");
 	green_set_current(w, NULL);
-	t->state = STATE_DONE;
-	green_rt.stats.live--;
-	green_defers_free(t);
-	green_segments_free(t);
-	green_slot_put(t->slot);
-	t->slot = NULL;
+	w->stats.live--;
+	free_all_of(t);
 	if (t == green_rt.main) {
 		green_stop(green_exit_status(t) ?: green_rt.main_is_void ? 0 : ret);
+		green_set_state(t, STATE_DONE);
 		return;
 	}
-	if (t->joiner && green_claim(t->joiner)) {
-		t->joiner->ret = green_exit_status(t);
-		green_ready(t->joiner);
-		green_thread_free(t);
-	} else if (t->detached) {
-		green_thread_free(t);
-	}
+	joiner = become_done(t, &gone);
+	if (gone)
+		green_descriptor_put(w, t);
+	if (joiner)
+		green_ready(joiner);
 }
 
 static bool join_no_longer(struct green *t)
 {
-	((struct green *)t->wait_on)->joiner = NULL;
+	struct green *other = t->wait_on;
+
+	green_spin_lock(&other->lock, RANK_THREAD);
+	if (other->joiner == t)
+		other->joiner = NULL;
+	green_spin_unlock(&other->lock, RANK_THREAD);
 	return true;
 }
 
 static const struct green_wait_kind join = { .name = "join", .abort = join_no_longer };
 
-int rt_join(green_t *handle)
+/* @t, which the caller has locked, runs; or -errno. */
+static int wait_for_end(struct green_worker *w, struct green *t)
 {
-	struct green_worker *w = green_worker;
-	struct green *self = w->current, *t = green_of(handle);
-	int err;
+	struct green *self = w->current;
+	int err = green_wake_at_deadline(self);
 
-	if (t == self)
-		return -EDEADLK;
-	if (!t || t->detached || t->joiner || t == green_rt.main)
-		return -EINVAL;
-	if (green_cancel_point(self))
-		return -ECANCELED;
-	if (t->state == STATE_DONE) {
-		err = green_exit_status(t);
-		green_thread_free(t);
-		return err;
-	}
-	err = green_wake_at_deadline(self);
 	if (err)
 		return err;
 	t->joiner = self;
 	self->wait_on = t;
-	/* What it returns if its timer ends the wait; else the exit says 0. */
+	/* What it returns if its timer ends the wait. */
 	self->ret = -ETIMEDOUT;
 	green_park(w, &join);
 	return 0;
 }
 
+int rt_join(green_t *handle)
+{
+	struct green_worker *w = green_worker;
+	struct green *t;
+	int err;
+
+	if (handle == (green_t *)w->current->handle)
+		return -EDEADLK;
+	if (!green_of(handle))
+		return -EINVAL;
+	if (green_cancel_point(w->current))
+		return -ECANCELED;
+	t = green_of_locked(handle);
+	if (!t)
+		return -EINVAL;
+	if (t->detached || t->joiner || t == green_rt.main) {
+		err = -EINVAL;
+	} else if (t->state != STATE_DONE) {
+		err = wait_for_end(w, t);
+	} else {
+		err = green_exit_status(t);
+		green_descriptor_retire(t);
+		green_spin_unlock(&t->lock, RANK_THREAD);
+		green_descriptor_put(w, t);
+		return err;
+	}
+	green_spin_unlock(&t->lock, RANK_THREAD);
+	return err;
+}
+
 int rt_detach(green_t *handle)
 {
-	struct green *t = green_of(handle);
+	struct green *t = green_of_locked(handle);
+	bool gone;
 
-	if (!t || t->detached || t->joiner)
+	if (!t)
 		return -EINVAL;
+	if (t->detached || t->joiner) {
+		green_spin_unlock(&t->lock, RANK_THREAD);
+		return -EINVAL;
+	}
 	t->detached = true;
-	if (t->state == STATE_DONE)
-		green_thread_free(t);
+	gone = t->state == STATE_DONE && t != green_rt.main;
+	if (gone)
+		green_descriptor_retire(t);
+	green_spin_unlock(&t->lock, RANK_THREAD);
+	if (gone)
+		green_descriptor_put(green_worker, t);
 	return 0;
 }
 
@@ -240,9 +324,32 @@ green_t *green_self(void)
 	return t ? (green_t *)t->handle : NULL;
 }
 
+/* Those of all workers; what they count meanwhile may be in it, or not. */
+void green_stats_sum(struct green_stats *s)
+{
+	*s = (struct green_stats){ .backend = green_rt.backend->name };
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++) {
+		const struct green_stats *w = &green_rt.worker[i].stats;
+
+		s->threads += w->threads;
+		s->live += w->live;
+		s->switches += w->switches;
+		s->moves_kernel += w->moves_kernel;
+		s->moves_copy += w->moves_copy;
+		s->moves_io += w->moves_io;
+		s->moved_bytes += w->moved_bytes;
+		s->words_adjusted += w->words_adjusted;
+		s->stolen += w->stolen;
+		s->segments += w->segments;
+		s->shrunk += w->shrunk;
+		s->trimmed += w->trimmed;
+		for (unsigned int r = 0; r < GREEN_NOMOVE_REASONS; r++)
+			s->refused[r] += w->refused[r];
+	}
+}
+
 int rt_stats(struct green_stats *s)
 {
-	*s = green_rt.stats;
-	s->backend = green_rt.backend->name;
+	green_stats_sum(s);
 	return 0;
 }

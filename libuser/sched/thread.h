@@ -6,11 +6,13 @@
 #include <green.h>
 
 struct green;
+struct green_stats;
 struct green_worker;
 
 /* Ready on @w; NULL: no memory. */
 struct green *green_thread_new(struct green_worker *w, const struct green_attr *attr,
 			       void (*fn)(void *), void *arg);
-void green_thread_free(struct green *t);
+/* Of all workers. */
+void green_stats_sum(struct green_stats *s);
 
 #endif

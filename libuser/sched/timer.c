@@ -1,105 +1,158 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Timers: a binary heap of threads by wake_at. A thread is in it at most once;
- * its place stands in t->timer, so that it can leave from the middle.
+ * Timers: for each worker a binary heap of threads by wake_at. A thread is in that of the
+ * worker it has parked on, its home, at most once; its place stands in t->timer, so that
+ * it can leave from the middle. Other workers take from the heap of one that is busy.
  */
+#include "base/assert.h"
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
+#include "base/worker.h"
+#include "sched/claim.h"
 #include "sched/timer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-static void place(unsigned int i, struct green *t)
+static void place(struct green_timers *h, unsigned int i, struct green *t)
 {
-	green_rt.timers[i] = t;
-	t->timer = (int)i;
+	h->heap[i] = t;
+	__atomic_store_n(&t->timer, (int)i, __ATOMIC_RELAXED);
 }
 
-static void sift_up(unsigned int i, struct green *t)
+static void sift_up(struct green_timers *h, unsigned int i, struct green *t)
 {
 	while (i) {
 		unsigned int up = (i - 1) / 2;
 
-		if (green_rt.timers[up]->wake_at <= t->wake_at)
+		if (h->heap[up]->wake_at <= t->wake_at)
 			break;
-		place(i, green_rt.timers[up]);
+		place(h, i, h->heap[up]);
 		i = up;
 	}
-	place(i, t);
+	place(h, i, t);
 }
 
-static void sift_down(unsigned int i, struct green *t)
+static void sift_down(struct green_timers *h, unsigned int i, struct green *t)
 {
 	for (;;) {
 		unsigned int down = 2 * i + 1;
 
-		if (down >= green_rt.nr_timers)
+		if (down >= h->nr)
 			break;
-		if (down + 1 < green_rt.nr_timers &&
-		    green_rt.timers[down + 1]->wake_at < green_rt.timers[down]->wake_at)
+		if (down + 1 < h->nr && h->heap[down + 1]->wake_at < h->heap[down]->wake_at)
 			down++;
-		if (t->wake_at <= green_rt.timers[down]->wake_at)
+		if (t->wake_at <= h->heap[down]->wake_at)
 			break;
-		place(i, green_rt.timers[down]);
+		place(h, i, h->heap[down]);
 		i = down;
 	}
-	place(i, t);
+	place(h, i, t);
 }
 
-static int grow(void)
+static int grow(struct green_timers *h)
 {
-	unsigned int max = green_rt.max_timers ? 2 * green_rt.max_timers : 64;
-	struct green **heap = realloc(green_rt.timers, max * sizeof(*heap));
+	unsigned int max = h->max ? 2 * h->max : 64;
+	struct green **heap = realloc(h->heap, max * sizeof(*heap));
 
 	if (!heap)
 		return -ENOMEM;
-	green_rt.timers = heap;
-	green_rt.max_timers = max;
+	h->heap = heap;
+	h->max = max;
 	return 0;
 }
 
-int green_timer_add(struct green *t, uint64_t at)
+/* Others look at nr without the lock. */
+static void set_nr(struct green_timers *h, unsigned int nr)
 {
-	if (green_rt.nr_timers == green_rt.max_timers) {
-		int err = grow();
-
-		if (err)
-			return err;
-	}
-	t->wake_at = at;
-	sift_up(green_rt.nr_timers++, t);
-	return t->timer == 0;
+	__atomic_store_n(&h->nr, nr, __ATOMIC_RELAXED);
 }
 
-void green_timer_del(struct green *t)
+static void take_out(struct green_timers *h, struct green *t)
 {
 	unsigned int i = (unsigned int)t->timer;
 	struct green *last;
 
-	if (t->timer < 0)
-		return;
-	t->timer = -1;
-	last = green_rt.timers[--green_rt.nr_timers];
-	if (last == t)
-		return;
-	/* One of the two moves it, the other finds it in place. */
-	sift_down(i, last);
-	sift_up((unsigned int)last->timer, last);
+	green_assert(i < h->nr && h->heap[i] == t);
+	set_nr(h, h->nr - 1);
+	last = h->heap[h->nr];
+	if (last != t) {
+		/* One of the two moves it, the other finds it in place. */
+		sift_down(h, i, last);
+		sift_up(h, (unsigned int)last->timer, last);
+	}
+	__atomic_store_n(&t->timer, -1, __ATOMIC_RELEASE);
 }
 
-struct green *green_timer_pop(uint64_t now)
+int green_timer_add(struct green *t, uint64_t at)
 {
-	struct green *t;
+	struct green_timers *h = &t->home->timers;
+	int err = 0;
 
-	if (!green_rt.nr_timers || green_rt.timers[0]->wake_at > now)
+	green_assert(t->timer < 0);
+	green_spin_lock(&h->lock, RANK_TIMERS);
+	if (h->nr == h->max)
+		err = grow(h);
+	if (!err) {
+		t->wake_at = at;
+		set_nr(h, h->nr + 1);
+		sift_up(h, h->nr - 1, t);
+		err = t->timer == 0;
+	}
+	green_spin_unlock(&h->lock, RANK_TIMERS);
+	return err;
+}
+
+void green_timer_del(struct green *t)
+{
+	struct green_timers *h = &t->home->timers;
+
+	/* Who has claimed @t is the only one to put it in; and who takes it out is done then. */
+	if (__atomic_load_n(&t->timer, __ATOMIC_ACQUIRE) < 0)
+		return;
+	green_spin_lock(&h->lock, RANK_TIMERS);
+	if (t->timer >= 0)
+		take_out(h, t);
+	green_spin_unlock(&h->lock, RANK_TIMERS);
+}
+
+struct green *green_timer_claim(struct green_worker *w, uint64_t now)
+{
+	struct green_timers *h = &w->timers;
+	struct green *t = NULL;
+	bool claimed;
+
+	if (!green_timers(w))
 		return NULL;
-	t = green_rt.timers[0];
-	green_timer_del(t);
+	green_spin_lock(&h->lock, RANK_TIMERS);
+	while (h->nr && h->heap[0]->wake_at <= now) {
+		t = h->heap[0];
+		/* About to park. It is found when it has. */
+		if (green_state(t) == STATE_RUNNING) {
+			t = NULL;
+			break;
+		}
+		/* Once it is out, and is not ours, it may be in the middle of its next wait. */
+		claimed = green_claim(t);
+		take_out(h, t);
+		if (claimed)
+			break;
+		t = NULL;
+	}
+	green_spin_unlock(&h->lock, RANK_TIMERS);
 	return t;
 }
 
-uint64_t green_timer_next(void)
+uint64_t green_timer_next(struct green_worker *w)
 {
-	return green_rt.nr_timers ? green_rt.timers[0]->wake_at : 0;
+	struct green_timers *h = &w->timers;
+	uint64_t at;
+
+	if (!green_timers(w))
+		return 0;
+	green_spin_lock(&h->lock, RANK_TIMERS);
+	at = h->nr ? h->heap[0]->wake_at : 0;
+	green_spin_unlock(&h->lock, RANK_TIMERS);
+	return at;
 }

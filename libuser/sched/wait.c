@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "sched/kick.h"
+#include "sched/poller.h"
 #include "sched/queue.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
@@ -18,37 +19,37 @@ struct green *green_park(struct green_worker *w, const struct green_wait_kind *k
 {
 	struct green *t = w->current;
 
+	green_assert(t && green_state(t) == STATE_RUNNING);
 	green_set_current(w, NULL);
+	w->parked = t;
 	t->wait = kind;
 	t->since = w->switched;
-	t->state = STATE_PARKED;
 	t->idle = 0;
-	if (green_rt.debug.move_park)
+	if (green_rt.debug.move_park) {
+		green_set_state(t, STATE_MOVING);
 		green_move(t, 0, NULL);
+	}
+	green_set_state(t, STATE_PARKED);
 	return t;
-}
-
-bool green_claim(struct green *t)
-{
-	if (t->state != STATE_PARKED)
-		return false;
-	t->state = STATE_CLAIMED;
-	return true;
-}
-
-void green_unclaim(struct green *t)
-{
-	green_assert(t->state == STATE_CLAIMED);
-	t->state = STATE_PARKED;
 }
 
 void green_ready(struct green *t)
 {
-	green_assert(t->state != STATE_READY && t->state != STATE_DONE);
+	struct green_worker *home = t->home;
+	bool kick;
+
+	green_assert(t->state == STATE_CLAIMED || t->state == STATE_UNUSED);
 	green_timer_del(t);
-	t->state = STATE_READY;
-	green_queue_put(&t->home->runq, t);
-	green_kick_for(t);
+	t->wait = NULL;
+	green_set_state(t, STATE_READY);
+	green_spin_lock(&home->lock, RANK_QUEUE);
+	green_queue_put(&home->runq, t);
+	kick = green_is_to_be_kicked(home);
+	green_spin_unlock(&home->lock, RANK_QUEUE);
+	if (kick)
+		green_rt.poller->kick(home);
+	else if (green_shared)
+		green_kick_any(home);
 }
 
 void green_ready_all(struct green *t)
@@ -65,9 +66,9 @@ int green_wake_at(struct green *t, uint64_t at)
 {
 	int err = green_timer_add(t, at);
 
-	/* The first to ring now: whoever waits in the ring must not wait beyond it. */
-	if (err > 0)
-		green_poll_until(at);
+	/* The first to ring now: its worker must not rest beyond it. */
+	if (err > 0 && t->home != green_worker)
+		green_kick(t->home);
 	return err < 0 ? err : 0;
 }
 
@@ -76,21 +77,24 @@ int green_wake_at_deadline(struct green *t)
 	return t->deadline ? green_wake_at(t, t->deadline) : 0;
 }
 
-bool green_wake_expired(void)
+void green_wait_abort(struct green *t)
+{
+	if (!t->wait->abort || t->wait->abort(t))
+		green_ready(t);
+}
+
+bool green_wake_expired(struct green_worker *w)
 {
 	bool any = false;
 	struct green *t;
 	uint64_t now;
 
-	if (!green_rt.nr_timers)
+	if (!green_timers(w))
 		return false;
 	now = green_now_ns();
-	while ((t = green_timer_pop(now))) {
+	while ((t = green_timer_claim(w, now))) {
+		green_wait_abort(t);
 		any = true;
-		if (!green_claim(t))
-			continue;
-		if (!t->wait->abort || t->wait->abort(t))
-			green_ready(t);
 	}
 	return any;
 }

@@ -20,6 +20,8 @@
 #ifndef GREEN_SCHED_WAIT_H
 #define GREEN_SCHED_WAIT_H
 
+#include "sched/claim.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,9 +51,6 @@ struct green_wait_kind {
  * the call returns if the timer ends the wait.
  */
 struct green *green_park(struct green_worker *w, const struct green_wait_kind *kind);
-/* Is it the caller who ends the wait of @t? Then @t is the caller's until green_ready(). */
-bool green_claim(struct green *t);
-void green_unclaim(struct green *t);
 /* It waits no longer: its timer is taken back, and it is to run. */
 void green_ready(struct green *t);
 /* A list of them, along next. */
@@ -59,8 +58,10 @@ void green_ready_all(struct green *t);
 /* The current thread, which is about to park, waits until @at at the latest. 0, or -ENOMEM. */
 int green_wake_at(struct green *t, uint64_t at);
 int green_wake_at_deadline(struct green *t);
-/* Those whose timers have rung. Was there any? */
-bool green_wake_expired(void);
+/* Those of @w's whose timers have rung. Was there any? */
+bool green_wake_expired(struct green_worker *w);
+/* The wait of @t, which the caller has claimed, is to end before its time. */
+void green_wait_abort(struct green *t);
 
 /* ---- lists of waiters ---------------------------------------------------- */
 

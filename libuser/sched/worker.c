@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Workers: OS threads that run green threads. One lock guards all they share;
- * a worker gives it up while it runs a thread, and while it rests.
+ * Workers: OS threads that run green threads. What a worker needs is its own; others
+ * come for its threads that are ready (steal.c), and while it is busy with one for long,
+ * for its timers and completions.
  *
- * At rest a worker waits in the ring, for I/O and the next timer, or if another
- * one does that already, on its condition. Nobody misses a thread that became
- * ready: it went into a queue under the lock, which a resting worker held when
- * it last looked; whoever put it there kicks one that may run it. Whoever sets a
- * timer kicks the one in the ring, if that waits for a later one. The ring is left
- * by way of an eventfd that it watches. While others run it is left every millisecond:
- * one that computes for long does not submit what its threads have asked for.
+ * At rest a worker waits in the poller, for I/O, its next timer, and kicks. Nobody
+ * misses a thread that became ready. Whoever put it into the queue of a worker that rests
+ * kicks that, as both hold its lock. Whoever put it into that of a worker that is
+ * busy looks for one that rests, to steal it; there is none, or it is seen: a worker counts
+ * itself among those that rest, has all CPUs pass a barrier, and looks once more. While
+ * others run one of those that rest looks after them every millisecond.
  */
+#define _GNU_SOURCE
 #include "base/fail.h"
+#include "base/freeze.h"
+#include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -26,6 +29,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Threads whose stacks are looked at before a rest. */
 #define REST_SHRINKS	32
@@ -33,35 +37,54 @@
 /* While others run, a worker does not wait in the ring for longer. */
 #define LOOK_UP_NS	1000000u
 
-static bool has_ready(const struct green_worker *w)
+static bool has_nothing_to_wait_for(struct green_worker *w)
 {
-	return w->aside.head || w->runq.head;
+	bool nothing;
+
+	green_spin_lock(&w->lock, RANK_QUEUE);
+	nothing = w->rests && !w->kicked && !w->aside.nr && !w->runq.nr;
+	green_spin_unlock(&w->lock, RANK_QUEUE);
+	return nothing && !green_timers(w) && !green_rt.poller->busy(w);
 }
 
-static bool all_idle_for_good(void)
+/* Who rises may take away what it has waited for, behind the back of one who looks. */
+static bool all_rest_for_good(void)
 {
-	unsigned int i;
+	unsigned int rises = atomic_load(&green_rt.rises);
 
-	if (green_rt.nr_idle + 1 < green_rt.nr_workers || green_rt.nr_timers ||
-	    green_rt.poller->busy())
+	if (atomic_load(&green_rt.nr_idle) < green_rt.nr_workers)
 		return false;
-	for (i = 0; i < green_rt.nr_workers; i++)
-		if (has_ready(&green_rt.worker[i]))
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		if (!has_nothing_to_wait_for(&green_rt.worker[i]))
 			return false;
-	return true;
+	return atomic_load(&green_rt.rises) == rises;
 }
 
-static void rest(struct green_worker *w, enum green_rest where)
+/* False: a thread has come meanwhile. */
+static bool lie_down(struct green_worker *w)
 {
-	w->rest = where;
+	bool nothing;
+
+	green_spin_lock(&w->lock, RANK_QUEUE);
+	nothing = !w->aside.nr && !w->runq.nr;
+	w->rests = nothing;
 	w->kicked = false;
-	green_rt.nr_idle++;
+	green_spin_unlock(&w->lock, RANK_QUEUE);
+	if (!nothing)
+		return false;
+	atomic_fetch_add(&green_rt.nr_idle, 1);
+	if (green_shared)
+		green_barrier_for_all();
+	return true;
 }
 
 static void rise(struct green_worker *w)
 {
-	w->rest = REST_NONE;
-	green_rt.nr_idle--;
+	green_spin_lock(&w->lock, RANK_QUEUE);
+	w->rests = false;
+	green_spin_unlock(&w->lock, RANK_QUEUE);
+	atomic_fetch_add(&green_rt.rises, 1);
+	atomic_fetch_sub(&green_rt.nr_idle, 1);
 }
 
 /* Of two times of which 0 is never. */
@@ -70,44 +93,51 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
-static uint64_t ring_until(uint64_t again)
+/* Does another worker have threads that wait for it? */
+static bool others_have_more(const struct green_worker *w)
 {
-	uint64_t until = earlier(green_timer_next(), again);
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		if (i != w->nr && green_queue_nr(&green_rt.worker[i].runq))
+			return true;
+	return false;
+}
 
-	if (green_rt.nr_idle + 1 == green_rt.nr_workers)
-		return until;
-	return earlier(until, green_now_ns() + LOOK_UP_NS);
+/* While others run one of those that rest looks after them. */
+static bool begin_watch(void)
+{
+	return atomic_load(&green_rt.nr_idle) < green_rt.nr_workers &&
+	       !atomic_exchange(&green_rt.watched, true);
+}
+
+static void wait_in_poller(struct green_worker *w, uint64_t until)
+{
+	bool watch = begin_watch();
+
+	until = earlier(until, green_timer_next(w));
+	if (watch)
+		until = earlier(until, green_now_ns() + LOOK_UP_NS);
+	green_be_still(w);
+	green_rt.poller->wait(w, until);
+	green_stir(w);
+	if (watch)
+		atomic_store(&green_rt.watched, false);
 }
 
 /* Nothing is to be run: wait until there may be. */
 void green_rest(struct green_worker *w)
 {
-	struct green *done;
-	uint64_t again;
+	uint64_t again = green_shrink_rest(REST_SHRINKS);
 
-	if (all_idle_for_good()) {
+	if (!lie_down(w))
+		return;
+	if (all_rest_for_good()) {
 		green_rt.deadlock = true;
 		green_stop(-EDEADLK);
-		return;
+	} else if (!atomic_load(&green_rt.main_done) && !others_have_more(w)) {
+		wait_in_poller(w, again);
 	}
-	again = green_shrink_rest(REST_SHRINKS);
-	if (green_rt.in_ring) {
-		green_rt.poller->flush();
-		if (again)
-			green_poll_until(again);
-		rest(w, REST_COND);
-		while (!w->kicked)
-			green_lock_wait(&w->cond);
-		rise(w);
-		return;
-	}
-	green_rt.in_ring = w;
-	green_rt.poll_until = ring_until(again);
-	rest(w, REST_RING);
-	done = green_rt.poller->poll(true, green_rt.poll_until);
-	green_rt.in_ring = NULL;
 	rise(w);
-	green_ready_all(done);
+	green_ready_all(green_rt.poller->poll(w));
 }
 
 /* ---- their lives -------------------------------------------------------- */
@@ -141,11 +171,11 @@ void green_be_worker(struct green_worker *w)
 void green_worker_init(struct green_worker *w, unsigned int nr)
 {
 	w->nr = nr;
+	w->still = true;
 	green_queue_init(&w->aside);
 	green_queue_init(&w->runq);
 	/* Which leads unwinders to where that is now, be it a copy. */
 	green_set_current(w, w->current);
-	pthread_cond_init(&w->cond, NULL);
 }
 
 int green_workers_init(unsigned int nr)
@@ -155,6 +185,11 @@ int green_workers_init(unsigned int nr)
 
 	if (err)
 		return err;
+	if (nr > 1)
+		err = green_freeze_init();
+	if (err)
+		return green_fail(err, "several workers take membarrier(2): %s",
+				  strerrordesc_np(-err));
 	green_rt.worker = calloc(nr, sizeof(*green_rt.worker));
 	if (!green_rt.worker)
 		return -ENOMEM;
@@ -170,10 +205,10 @@ void green_workers_exit(void)
 	unsigned int i;
 
 	for (i = 0; i < green_rt.nr_workers; i++) {
-		pthread_cond_destroy(&green_rt.worker[i].cond);
 		free(green_rt.worker[i].spare_escapes);
+		free(green_rt.worker[i].timers.heap);
+		green_sites_free(green_rt.worker[i].sites);
 	}
-	green_sites_free();
 	free(green_rt.worker);
 	green_rt.worker = NULL;
 	green_shared = 0;

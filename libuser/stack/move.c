@@ -6,6 +6,7 @@
  */
 #include "base/debug.h"
 #include "base/fail.h"
+#include "base/lock.h"
 #include "base/handle.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -100,7 +101,7 @@ static void settle(struct green *t, struct green_slot *slot,
 
 	green_adjust_defers(t, p->base, p->hi, delta);
 	adjust_panics(t, p->base, p->hi, delta);
-	if (t->state == STATE_PARKED && t->wait->adjust)
+	if (t->wait && t->wait->adjust)
 		t->wait->adjust(t, p->base, p->hi, delta);
 	if (t->exiting >= p->base && t->exiting < p->hi)
 		t->exiting += delta;
@@ -214,14 +215,14 @@ static int commit(struct green *t, struct green_slot *slot,
 		green_slot_put_segment(old);
 	else
 		green_slot_put(old);
-	green_rt.stats.words_adjusted += p->nr - p->nr_chain + p->nr_older;
-	green_rt.stats.moved_bytes += p->hi - p->sp;
+	green_count(words_adjusted, p->nr - p->nr_chain + p->nr_older);
+	green_count(moved_bytes, p->hi - p->sp);
 	if (!copy && green_rt.backend == &green_backend_module)
-		green_rt.stats.moves_kernel++;
+		green_count(moves_kernel, 1);
 	else
-		green_rt.stats.moves_copy++;
+		green_count(moves_copy, 1);
 	if (t->io.busy)
-		green_rt.stats.moves_io++;
+		green_count(moves_io, 1);
 	return 0;
 }
 
@@ -301,16 +302,37 @@ int green_move(struct green *t, size_t size, struct green_nomove *why)
 	return err;
 }
 
+/* May it be moved: is it one's own, or does it wait, and is now held? */
+static bool is_movable(struct green *t, bool *held)
+{
+	*held = false;
+	if (t == green_worker->current || (!green_shared && t->state == STATE_READY))
+		return true;
+	*held = green_hold(t);
+	return *held;
+}
+
 int rt_stack_move(green_t *handle, size_t size, struct green_nomove *why)
 {
-	struct green *t = green_of(handle);
+	struct green *t = green_of_locked(handle);
 	struct green_nomove own;
+	bool held, movable;
 	int err;
 
 	if (!t)
 		return -EINVAL;
+	movable = is_movable(t, &held);
+	/* What is held does not end. */
+	green_spin_unlock(&t->lock, RANK_THREAD);
+	if (movable) {
+		err = green_move(t, size, &own);
+	} else {
+		err = green_refuse(&own, GREEN_NOMOVE_RUNNING, NULL);
+		green_count_refusal(&own);
+	}
+	if (held)
+		green_let_go(t);
 	/* @why may lie on the stack that moves: it is filled where it was. */
-	err = green_move(t, size, &own);
 	if (err == -EBUSY && why)
 		*why = own;
 	return err;
@@ -336,16 +358,22 @@ int rt_unpin(void)
 	return 0;
 }
 
+/* What another worker's thread does meanwhile may be in it, or not. */
 int rt_stack_info(green_t *handle, struct green_stack_info *info)
 {
-	struct green *t = green_of(handle);
+	struct green *t = green_of_locked(handle);
 
-	if (!t || t->state == STATE_DONE)
+	if (!t)
 		return -EINVAL;
+	if (t->state == STATE_DONE) {
+		green_spin_unlock(&t->lock, RANK_THREAD);
+		return -EINVAL;
+	}
 	*info = (struct green_stack_info){
 		.lo = t->lo, .hi = t->hi, .moves = t->moves,
 		/* Unless it is on a stack that the program has made. */
 		.used = t->sp >= t->lo && t->sp < t->hi ? t->hi - t->sp : 0,
 	};
+	green_spin_unlock(&t->lock, RANK_THREAD);
 	return 0;
 }

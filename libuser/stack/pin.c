@@ -62,6 +62,8 @@ void green_escape_switch(struct green_worker *w, const struct green *t)
 void green_escapes_free(struct green *t)
 {
 	free(t->escapes.many);
+	t->escapes.many = NULL;
+	t->escapes.nr = 0;
 }
 
 /*

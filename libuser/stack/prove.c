@@ -270,7 +270,7 @@ static int prove_segment(struct green *t, struct green_proof *p,
 	int err;
 
 	while (f->ret != green_thread_base && !green_is_join(f->ret)) {
-		err = green_map_site(f->ret, &f->site);
+		err = green_map_site(&green_worker->sites, f->ret, &f->site);
 		if (err == -ENOMEM)
 			return err;
 		if (err || f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
@@ -310,7 +310,7 @@ static int prove_older(struct green *t, struct green_proof *p,
 			if (f->ret == green_thread_base)
 				break;
 		}
-		err = green_map_site(f->ret, &f->site);
+		err = green_map_site(&green_worker->sites, f->ret, &f->site);
 		if (err == -ENOMEM)
 			return err;
 		if (err || !(f->site->flags & GREEN_MAP_BARRIERS))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Refusals: what to say of one, and how often each kind was met. */
 #include "base/debug.h"
+#include "base/lock.h"
 #include "base/runtime.h"
+#include "base/worker.h"
 #include "calls.h"
 #include "maps/maps.h"
 #include "maps/symbol.h"
@@ -22,6 +24,9 @@ static struct {
 	uint64_t count;
 } refusals[MAX_REFUSALS];
 static unsigned int nr_refusals;
+
+/* Of both. Rows stay: their numbers and what they are about may be passed on. */
+static struct green_spin lock;
 
 const char *green_nomove_name(enum green_nomove_reason reason)
 {
@@ -59,7 +64,7 @@ static unsigned int find_row(enum green_nomove_reason reason, const char *functi
 	return i;
 }
 
-unsigned int green_count_refusal(const struct green_nomove *why)
+static unsigned int row_of(const struct green_nomove *why)
 {
 	unsigned int i = find_row(why->reason, why->function);
 
@@ -71,6 +76,16 @@ unsigned int green_count_refusal(const struct green_nomove *why)
 		if (i >= MAX_REFUSALS - GREEN_NOMOVE_REASONS)
 			refusals[i].what.function[0] = '\0';
 	}
+	return i;
+}
+
+unsigned int green_count_refusal(const struct green_nomove *why)
+{
+	unsigned int i;
+
+	green_spin_lock(&lock, RANK_REFUSALS);
+	i = row_of(why);
+	green_spin_unlock(&lock, RANK_REFUSALS);
 	green_count_refused_again(i);
 	return i;
 }
@@ -79,33 +94,54 @@ void green_count_refused_again(unsigned int kind)
 {
 	const struct green_nomove *what = &refusals[kind].what;
 
+	green_spin_lock(&lock, RANK_REFUSALS);
 	refusals[kind].count++;
-	green_rt.stats.refused[what->reason]++;
+	green_spin_unlock(&lock, RANK_REFUSALS);
+	green_count(refused[what->reason], 1);
 	green_trace(1, "not moved: %s %s", green_nomove_name(what->reason),
 		    what->function);
+}
+
+/* The row that is about @pc, or MAX_REFUSALS. */
+static unsigned int find_row_at(enum green_nomove_reason reason, const void *pc)
+{
+	unsigned int i;
+
+	green_spin_lock(&lock, RANK_REFUSALS);
+	for (i = 0; i < nr_refusals; i++)
+		if (refusals[i].what.pc == pc && refusals[i].what.reason == reason)
+			break;
+	if (i == nr_refusals)
+		i = MAX_REFUSALS;
+	green_spin_unlock(&lock, RANK_REFUSALS);
+	return i;
 }
 
 /* The name of @pc costs two searches, and loops come here each time round. */
 void green_count_refusal_at(enum green_nomove_reason reason, const void *pc)
 {
+	unsigned int i = find_row_at(reason, pc);
 	struct green_nomove why;
-	unsigned int i;
 
-	for (i = 0; i < nr_refusals; i++)
-		if (refusals[i].what.pc == pc && refusals[i].what.reason == reason) {
-			green_count_refused_again(i);
-			return;
-		}
+	if (i < MAX_REFUSALS) {
+		green_count_refused_again(i);
+		return;
+	}
 	green_refuse(&why, reason, pc);
 	green_count_refusal(&why);
 }
 
 uint64_t rt_refusal(unsigned int i, struct green_nomove *what)
 {
-	if (i >= nr_refusals)
-		return 0;
-	*what = refusals[i].what;
-	return refusals[i].count;
+	uint64_t count = 0;
+
+	green_spin_lock(&lock, RANK_REFUSALS);
+	if (i < nr_refusals) {
+		*what = refusals[i].what;
+		count = refusals[i].count;
+	}
+	green_spin_unlock(&lock, RANK_REFUSALS);
+	return count;
 }
 
 /* @pc: a function, or a return address. */

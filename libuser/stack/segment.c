@@ -111,7 +111,7 @@ int green_segment_begin(struct green *t, size_t need)
 	green_show(t);
 	t->segment = s;
 	green_stack_set(t, slot);
-	green_rt.stats.segments++;
+	green_count(segments, 1);
 	green_trace(1, "segment: %s %llu: %zu bytes", t->name ? t->name : "thread",
 		    (unsigned long long)t->id, (size_t)(t->hi - t->lo));
 	return 0;

@@ -13,11 +13,14 @@
  * looked at each thread often enough since something ran last; then it sleeps for good.
  */
 #include "base/debug.h"
+#include "base/handle.h"
 #include "base/runtime.h"
 #include "base/thread.h"
+#include "base/worker.h"
 #include "memory/backend.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "sched/claim.h"
 #include "stack/move.h"
 #include "stack/segment.h"
 #include "stack/shrink.h"
@@ -46,7 +49,7 @@ static bool shrink(struct green *t)
 	if (t->segment || 4 * (t->hi - t->sp) >= t->hi - t->lo ||
 	    bytes >= green_slot_bytes(t->slot) || green_try_move(t, bytes, &why))
 		return false;
-	green_rt.stats.shrunk++;
+	green_count(shrunk, 1);
 	return true;
 }
 
@@ -74,7 +77,7 @@ static void trim_all(struct green *t)
 		slot = s->slot;
 		sp = s->sp;
 	}
-	green_rt.stats.trimmed += trimmed;
+	green_count(trimmed, trimmed);
 }
 
 /* Foreign code has switched stacks by itself: who knows what of its own it still uses? */
@@ -91,12 +94,15 @@ static void say_once(const struct green *t)
 
 static void look_at(struct green *t)
 {
-	if (t->state != STATE_PARKED || ++t->idle != LOOKS)
+	if (green_state(t) != STATE_PARKED || !green_hold(t))
 		return;
-	if (t->sp < t->lo || t->sp >= t->hi)
-		say_once(t);
-	else if (!shrink(t))
-		trim_all(t);
+	if (++t->idle == LOOKS) {
+		if (t->sp < t->lo || t->sp >= t->hi)
+			say_once(t);
+		else if (!shrink(t))
+			trim_all(t);
+	}
+	green_let_go(t);
 }
 
 /* To begin with all threads again, once a second at most. */
@@ -108,8 +114,14 @@ static bool begin_pass(void)
 		return false;
 	green_rt.shrink.began = now;
 	green_rt.shrink.quiet = true;
-	green_rt.shrink.next = green_rt.all;
-	return green_rt.all;
+	green_rt.shrink.next = 0;
+	green_rt.shrink.end = green_descriptors();
+	return green_rt.shrink.end;
+}
+
+static bool is_over(void)
+{
+	return green_rt.shrink.next == green_rt.shrink.end;
 }
 
 static void end_pass(void)
@@ -119,32 +131,75 @@ static void end_pass(void)
 }
 
 /* The next @n threads. */
-void green_shrink_some(unsigned int n)
+static void look_at_some(unsigned int n)
 {
 	struct green *t;
 
-	while (n-- && (green_rt.shrink.next || begin_pass())) {
-		t = green_rt.shrink.next;
-		green_rt.shrink.next = t->all_next;
-		look_at(t);
-		if (!green_rt.shrink.next)
+	while (n && (!is_over() || begin_pass())) {
+		t = green_thread_at(green_rt.shrink.next++);
+		if (t) {
+			look_at(t);
+			n--;
+		}
+		if (is_over())
 			end_pass();
 	}
 }
 
-uint64_t green_shrink_rest(unsigned int n)
+/* One worker at a time; there is nothing to wait for. */
+static bool begin(void)
 {
-	bool ran = green_rt.shrink.switches != green_rt.stats.switches;
+	return !atomic_flag_test_and_set_explicit(&green_rt.shrink.busy, memory_order_acquire);
+}
+
+static void end(void)
+{
+	atomic_flag_clear_explicit(&green_rt.shrink.busy, memory_order_release);
+}
+
+void green_shrink_some(unsigned int n)
+{
+	if (!begin())
+		return;
+	look_at_some(n);
+	end();
+}
+
+static uint64_t switches(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
+		sum += green_rt.worker[i].stats.switches;
+	return sum;
+}
+
+/* When the next look is due, or 0. */
+static uint64_t look_at_rest(unsigned int n)
+{
+	uint64_t now = switches();
+	bool ran = green_rt.shrink.switches != now;
 
 	if (ran) {
-		green_rt.shrink.switches = green_rt.stats.switches;
+		green_rt.shrink.switches = now;
 		green_rt.shrink.left = LOOKS;
 		green_rt.shrink.quiet = false;
 	}
-	green_shrink_some(n);
+	look_at_some(n);
 	if (!green_rt.shrink.left)
 		return 0;
-	if (!green_rt.shrink.next)
+	if (is_over())
 		return green_rt.shrink.began + PASS_NS;
 	return ran ? green_now_ns() + STEP_NS : 1;
+}
+
+uint64_t green_shrink_rest(unsigned int n)
+{
+	uint64_t at;
+
+	if (!begin())
+		return 0;
+	at = look_at_rest(n);
+	end();
+	return at;
 }

@@ -155,7 +155,7 @@ green_enter:
 	CFI_RUNTIME
 	movq	$0, W_RUNNING(%r11)
 	xorl	%ebp, %ebp
-	cmpl	$0, green_shared(%rip)
+	cmpl	$0, green_frozen(%rip)
 	jne	3f
 0:	call	*%rax
 	movq	W_CURRENT(%rbx), %r10
@@ -164,9 +164,7 @@ green_enter:
 	movq	%rax, T_RET(%r10)
 	cmpq	$0, W_AFTER(%rbx)
 	jne	2f
-1:	cmpl	$0, green_shared(%rip)
-	jne	4f
-5:	movq	%r10, W_RUNNING(%rbx)
+1:	movq	%r10, W_RUNNING(%rbx)
 	movq	T_SP(%r10), %rsp
 	.cfi_def_cfa rsp, SAVED_SIZE
 	movq	T_LIMIT(%r10), %r11
@@ -180,13 +178,10 @@ green_enter:
 	jmp	1b
 3:	PUSH_PLAIN	rax, rdi, rsi, rdx, rcx, r8, r9
 	subq	$8, %rsp
-	call	green_lock
+	call	green_wait_for_thaw
 	addq	$8, %rsp
 	POP_PLAIN	r9, r8, rcx, rdx, rsi, rdi, rax
 	jmp	0b
-4:	call	green_unlock
-	movq	W_CURRENT(%rbx), %r10
-	jmp	5b
 	/* rsp is not where it should be; the arguments must not be lost. */
 	.cfi_def_cfa rsp, 8
 	.cfi_same_value rbp
