@@ -39,7 +39,7 @@ GREEN_PER_RUN static struct {
 	struct green *chunk[CHUNKS];
 	unsigned long nr_used;		/* descriptors that ever had a thread */
 	struct green *unused;		/* those that have none now, and are no worker's */
-} all;
+} descriptors;
 static uintptr_t first_use = ONE_USE;	/* the use bits of a descriptor's first handle */
 static uintptr_t most;			/* of handles of earlier runs, HANDLE left out */
 
@@ -52,23 +52,23 @@ static struct green *descriptor(unsigned long i)
 {
 	unsigned int k = chunk_of(i);
 
-	return &all.chunk[k][i - ((FIRST_CHUNK << k) - FIRST_CHUNK)];
+	return &descriptors.chunk[k][i - ((FIRST_CHUNK << k) - FIRST_CHUNK)];
 }
 
 static struct green *first_use_of_next(void)
 {
-	unsigned int k = chunk_of(all.nr_used);
+	unsigned int k = chunk_of(descriptors.nr_used);
 	struct green *t;
 
 	if (k == CHUNKS)
 		return NULL;
-	if (!all.chunk[k])
-		all.chunk[k] = calloc(FIRST_CHUNK << k, sizeof(struct green));
-	if (!all.chunk[k])
+	if (!descriptors.chunk[k])
+		descriptors.chunk[k] = calloc(FIRST_CHUNK << k, sizeof(struct green));
+	if (!descriptors.chunk[k])
 		return NULL;
-	t = descriptor(all.nr_used);
-	t->handle = first_use | all.nr_used;
-	__atomic_store_n(&all.nr_used, all.nr_used + 1, __ATOMIC_RELEASE);
+	t = descriptor(descriptors.nr_used);
+	t->handle = first_use | descriptors.nr_used;
+	__atomic_store_n(&descriptors.nr_used, descriptors.nr_used + 1, __ATOMIC_RELEASE);
 	return t;
 }
 
@@ -77,11 +77,11 @@ static void refill(struct green_worker *w)
 {
 	struct green *t;
 
-	green_spin_lock(&all.lock, RANK_SLOTS);
+	green_spin_lock(&descriptors.lock, RANK_SLOTS);
 	while (w->nr_unused < BATCH) {
-		t = all.unused;
+		t = descriptors.unused;
 		if (t)
-			all.unused = t->next;
+			descriptors.unused = t->next;
 		else
 			t = first_use_of_next();
 		if (!t)
@@ -90,22 +90,22 @@ static void refill(struct green_worker *w)
 		w->unused = t;
 		w->nr_unused++;
 	}
-	green_spin_unlock(&all.lock, RANK_SLOTS);
+	green_spin_unlock(&descriptors.lock, RANK_SLOTS);
 }
 
 static void give_back(struct green_worker *w)
 {
 	struct green *t;
 
-	green_spin_lock(&all.lock, RANK_SLOTS);
+	green_spin_lock(&descriptors.lock, RANK_SLOTS);
 	while (w->nr_unused > BATCH) {
 		t = w->unused;
 		w->unused = t->next;
 		w->nr_unused--;
-		t->next = all.unused;
-		all.unused = t;
+		t->next = descriptors.unused;
+		descriptors.unused = t;
 	}
-	green_spin_unlock(&all.lock, RANK_SLOTS);
+	green_spin_unlock(&descriptors.lock, RANK_SLOTS);
 }
 
 /* Zeroed but for its handle, or NULL. What outlives threads is as in a new one. */
@@ -145,7 +145,7 @@ void green_descriptor_put(struct green_worker *w, struct green *t)
 
 unsigned long green_descriptors(void)
 {
-	return __atomic_load_n(&all.nr_used, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&descriptors.nr_used, __ATOMIC_ACQUIRE);
 }
 
 struct green *green_thread_at(unsigned long i)
@@ -184,7 +184,7 @@ struct green *green_of_locked(const green_t *handle)
 /* No thread is left. */
 void green_descriptors_exit(void)
 {
-	for (unsigned long i = 0; i < all.nr_used; i++) {
+	for (unsigned long i = 0; i < descriptors.nr_used; i++) {
 		uintptr_t use = descriptor(i)->handle;
 
 		/* It is to be nobody's from now on. */
@@ -195,6 +195,6 @@ void green_descriptors_exit(void)
 	}
 	first_use = most & ~(ONE_USE - 1);
 	for (unsigned int k = 0; k < CHUNKS; k++)
-		free(all.chunk[k]);
-	memset(&all, 0, sizeof(all));
+		free(descriptors.chunk[k]);
+	memset(&descriptors, 0, sizeof(descriptors));
 }

@@ -63,12 +63,18 @@ static inline void green_spin_lock(struct green_spin *l, enum green_rank rank)
 
 static inline void green_spin_unlock(struct green_spin *l, enum green_rank rank)
 {
+	bool sleepers;
+
 	green_rank_leave(l, rank);
 	if (!green_shared)
 		return;
+	/*
+	 * Before the store: whoever takes the lock then may free it. A sleeper that is not
+	 * seen here looks again by itself.
+	 */
+	sleepers = atomic_load_explicit(&l->sleepers, memory_order_relaxed);
 	atomic_store_explicit(&l->held, 0, memory_order_release);
-	/* A sleeper that is not seen here looks again by itself. */
-	if (atomic_load_explicit(&l->sleepers, memory_order_relaxed))
+	if (sleepers)
 		green_spin_wake(l);
 }
 

@@ -49,12 +49,12 @@ struct green_runtime {
 		atomic_flag busy;	/* a worker looks; guards what follows */
 		unsigned long next;	/* whose turn it is, of ... */
 		unsigned long end;	/* descriptors; next == end: a pass is over */
-		uint64_t began;		/* the pass, in nanoseconds */
+		_Atomic uint64_t began;	/* the pass, in nanoseconds; read by all */
 		bool quiet;		/* nothing has run since */
 		unsigned int left;	/* passes until all is looked at */
 		uint64_t switches;	/* when a worker went to rest last */
 	} shrink;
-	uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */
+	_Atomic uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */
 	struct green *main;
 	int main_ret;
 	atomic_bool main_done;

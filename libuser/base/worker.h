@@ -84,7 +84,9 @@ extern __thread struct green_worker *green_worker
 	__attribute__((tls_model("initial-exec")));
 
 /* In the statistics of the worker that runs here. */
-#define green_count(what, n)	((void)(green_worker->stats.what += (n)))
+#define green_count(what, n)						\
+	__atomic_store_n(&green_worker->stats.what, green_worker->stats.what + (n), \
+			 __ATOMIC_RELAXED)
 
 /*
  * While a thread's sp is not where its frames are, or they are about to go, it is not

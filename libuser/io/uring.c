@@ -64,6 +64,12 @@ static void unlock(struct green_uring *u)
 	green_spin_unlock(&u->lock, RANK_RING);
 }
 
+/* Others look at the count without the lock. */
+static void fly(struct green_uring *u, long n)
+{
+	__atomic_store_n(&u->in_flight, u->in_flight + n, __ATOMIC_RELAXED);
+}
+
 static int open_ring(struct green_uring *u)
 {
 	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
@@ -220,7 +226,7 @@ static void start(struct green_uring *u, struct green *t)
 	struct io_uring_sqe *sqe = u->late ? NULL : get_sqe(u);
 
 	t->io.in_flight = true;
-	u->in_flight++;
+	fly(u, 1);
 	u->opens += may_wait(&t->io);
 	if (sqe) {
 		submit(u, sqe, t);
@@ -280,7 +286,7 @@ void green_uring_cancel(struct green *t)
 	if (sqe) {
 		io_uring_prep_cancel(sqe, t, 0);
 		io_uring_sqe_set_data(sqe, NULL);
-		u->in_flight++;
+		fly(u, 1);
 		if (u->waiting)
 			io_uring_submit(&u->ring);
 	}
@@ -352,7 +358,7 @@ static struct green *reap(struct green_uring *u)
 			woken(u);
 			continue;
 		}
-		u->in_flight--;
+		fly(u, -1);
 		if (!t)
 			continue;
 		u->opens -= may_wait(&t->io);
@@ -443,15 +449,15 @@ struct green *green_uring_poll(struct green_worker *w)
 	struct green_uring *u = w->uring;
 	struct green *done = NULL;
 
-	/* There may be the end of a wait that nobody has asked for: a kick's. */
-	if (!u->open || (!green_uring_busy(w) && !io_uring_cq_ready(&u->ring)))
+	/* Of one's own there may be what is not counted: a kick. */
+	if (!u->open || (!green_uring_busy(w) && w != green_worker))
 		return NULL;
 	lock(u);
 	/*
 	 * What has come wakes the one that waits, and it must find that: taken away
 	 * before it looked, it would wait on.
 	 */
-	if (!u->waiting) {
+	if (!u->waiting && (u->in_flight || io_uring_cq_ready(&u->ring))) {
 		start_late(u);
 		if (w == green_worker)
 			io_uring_submit_and_get_events(&u->ring);

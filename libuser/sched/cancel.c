@@ -50,7 +50,7 @@ int rt_cancel(green_t *handle)
 {
 	struct green *t = green_of_locked(handle);
 	int err = t && green_state(t) != STATE_DONE ? 0 : -EINVAL;
-	bool now = !err && t->cancel == CANCEL_NONE;
+	bool now = !err && __atomic_load_n(&t->cancel, __ATOMIC_RELAXED) == CANCEL_NONE;
 
 	if (now)
 		__atomic_store_n(&t->cancel, CANCEL_ASKED, __ATOMIC_RELAXED);

@@ -10,7 +10,8 @@ bool green_is_to_be_kicked(struct green_worker *w)
 {
 	bool yes = w->rests && !w->kicked;
 
-	w->kicked |= yes;
+	if (yes)
+		__atomic_store_n(&w->kicked, true, __ATOMIC_RELAXED);
 	return yes;
 }
 

@@ -41,9 +41,11 @@ static bool time_to_look(struct green_worker *w)
 /* As often as a pass over all stacks begins. */
 static void look_at_signals(void)
 {
-	if (green_rt.signals_looked == green_rt.shrink.began)
+	uint64_t began = atomic_load_explicit(&green_rt.shrink.began, memory_order_relaxed);
+
+	if (atomic_load_explicit(&green_rt.signals_looked, memory_order_relaxed) == began)
 		return;
-	green_rt.signals_looked = green_rt.shrink.began;
+	atomic_store_explicit(&green_rt.signals_looked, began, memory_order_relaxed);
 	green_signals_look();
 }
 

@@ -27,7 +27,7 @@
 #define MAX_FRAMES	1024
 
 /* Threads that a thief looks at, with the lock of whom it steals from. */
-#define MAX_LOOKS	32
+#define MAX_LOOKS	128
 
 /* About 10 ms, whatever the TSC's rate, without a switch. */
 #define STUCK_TSC	20000000

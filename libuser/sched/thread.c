@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #define DEFAULT_TESTED_STACK	(64UL << 10)
@@ -123,8 +124,8 @@ struct green *green_thread_new(struct green_worker *w, const struct green_attr *
 	t->name = attr ? attr->name : NULL;
 	t->bound = attr && attr->bound;
 	t->id = next_id(w);
-	w->stats.threads++;
-	w->stats.live++;
+	green_count(threads, 1);
+	green_count(live, 1);
 	prepare_stack(t, fn, arg);
 	green_ready(t);
 	return t;
@@ -189,7 +190,7 @@ void rt_thread_exit(int ret)
 		green_die(t, "it has ended, and a GREEN_SCOPE with deferred calls was left in a "
 			  "way that libgreen does not see");
 	green_set_current(w, NULL);
-	w->stats.live--;
+	green_count(live, -1);
 	free_all_of(t);
 	if (t == green_rt.main) {
 		green_stop(green_exit_status(t) ?: green_rt.main_is_void ? 0 : ret);
@@ -249,7 +250,7 @@ int rt_join(green_t *handle)
 		return -EINVAL;
 	if (t->detached || t->joiner || t == green_rt.main) {
 		err = -EINVAL;
-	} else if (t->state != STATE_DONE) {
+	} else if (green_state(t) != STATE_DONE) {
 		err = wait_for_end(w, t);
 	} else {
 		err = green_exit_status(t);
@@ -274,7 +275,7 @@ int rt_detach(green_t *handle)
 		return -EINVAL;
 	}
 	t->detached = true;
-	gone = t->state == STATE_DONE && t != green_rt.main;
+	gone = green_state(t) == STATE_DONE && t != green_rt.main;
 	if (gone)
 		green_descriptor_retire(t);
 	green_spin_unlock(&t->lock, RANK_THREAD);
@@ -324,27 +325,20 @@ green_t *green_self(void)
 	return t ? (green_t *)t->handle : NULL;
 }
 
+/* All of it but the backend's name. */
+#define NR_COUNTS ((sizeof(struct green_stats) - offsetof(struct green_stats, threads)) / 8)
+
 /* Those of all workers; what they count meanwhile may be in it, or not. */
 void green_stats_sum(struct green_stats *s)
 {
 	*s = (struct green_stats){ .backend = green_rt.backend->name };
 	for (unsigned int i = 0; i < green_rt.nr_workers; i++) {
 		const struct green_stats *w = &green_rt.worker[i].stats;
+		const uint64_t *from = &w->threads;
+		uint64_t *to = &s->threads;
 
-		s->threads += w->threads;
-		s->live += w->live;
-		s->switches += w->switches;
-		s->moves_kernel += w->moves_kernel;
-		s->moves_copy += w->moves_copy;
-		s->moves_io += w->moves_io;
-		s->moved_bytes += w->moved_bytes;
-		s->words_adjusted += w->words_adjusted;
-		s->stolen += w->stolen;
-		s->segments += w->segments;
-		s->shrunk += w->shrunk;
-		s->trimmed += w->trimmed;
-		for (unsigned int r = 0; r < GREEN_NOMOVE_REASONS; r++)
-			s->refused[r] += w->refused[r];
+		for (size_t n = 0; n < NR_COUNTS; n++)
+			to[n] += __atomic_load_n(&from[n], __ATOMIC_RELAXED);
 	}
 }
 

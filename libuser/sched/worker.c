@@ -67,8 +67,8 @@ static bool lie_down(struct green_worker *w)
 
 	green_spin_lock(&w->lock, RANK_QUEUE);
 	nothing = !w->aside.nr && !w->runq.nr;
-	w->rests = nothing;
-	w->kicked = false;
+	__atomic_store_n(&w->rests, nothing, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->kicked, false, __ATOMIC_RELAXED);
 	green_spin_unlock(&w->lock, RANK_QUEUE);
 	if (!nothing)
 		return false;
@@ -81,7 +81,7 @@ static bool lie_down(struct green_worker *w)
 static void rise(struct green_worker *w)
 {
 	green_spin_lock(&w->lock, RANK_QUEUE);
-	w->rests = false;
+	__atomic_store_n(&w->rests, false, __ATOMIC_RELAXED);
 	green_spin_unlock(&w->lock, RANK_QUEUE);
 	atomic_fetch_add(&green_rt.rises, 1);
 	atomic_fetch_sub(&green_rt.nr_idle, 1);

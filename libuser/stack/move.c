@@ -365,7 +365,7 @@ int rt_stack_info(green_t *handle, struct green_stack_info *info)
 
 	if (!t)
 		return -EINVAL;
-	if (t->state == STATE_DONE) {
+	if (green_state(t) == STATE_DONE) {
 		green_spin_unlock(&t->lock, RANK_THREAD);
 		return -EINVAL;
 	}

@@ -388,7 +388,8 @@ int green_prove(struct green *t, struct green_proof *p,
 
 	if (green_rt.debug.nomove)
 		return green_refuse(why, GREEN_NOMOVE_DISABLED, NULL);
-	if (t->state == STATE_DONE || (t->state == STATE_RUNNING && t != green_worker->current))
+	if (t != green_worker->current &&
+	    (green_state(t) == STATE_DONE || green_state(t) == STATE_RUNNING))
 		return green_refuse(why, GREEN_NOMOVE_RUNNING, NULL);
 	if (t->pins)
 		return green_refuse(why, GREEN_NOMOVE_PINNED,

@@ -170,7 +170,7 @@ static uint64_t switches(void)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
-		sum += green_rt.worker[i].stats.switches;
+		sum += __atomic_load_n(&green_rt.worker[i].stats.switches, __ATOMIC_RELAXED);
 	return sum;
 }
 

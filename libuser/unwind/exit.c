@@ -41,7 +41,7 @@ void green_cancel_deliver(struct green *t)
 	struct green_saved s = *(struct green_saved *)t->sp;
 	struct green *current = green_hide();
 
-	t->cancel = CANCEL_DELIVERED;
+	__atomic_store_n(&t->cancel, CANCEL_DELIVERED, __ATOMIC_RELAXED);
 	s.pc = (uintptr_t)green_cancelled;
 	t->sp -= sizeof(s.pc);
 	*(struct green_saved *)t->sp = s;
@@ -51,7 +51,8 @@ void green_cancel_deliver(struct green *t)
 /* Defers that run already, for an exit or a panic, are let finish. */
 bool green_cancel_is_due(const struct green *t)
 {
-	return t->cancel == CANCEL_ASKED && !t->exiting && !t->panics;
+	return __atomic_load_n(&t->cancel, __ATOMIC_RELAXED) == CANCEL_ASKED && !t->exiting &&
+	       !t->panics;
 }
 
 bool green_cancel_point(struct green *t)

@@ -20,10 +20,15 @@ def number(expression):
 
 
 def threads():
-    t = gdb.parse_and_eval("green_rt.all")
-    while t:
-        yield t
-        t = t["all_next"]
+    """All threads, in the order of their descriptors (libuser/base/handle.c)."""
+    table = gdb.lookup_static_symbol("descriptors").value()
+    chunk, size, first = 0, 64, 0
+    while first < int(table["nr_used"]):
+        for i in range(min(size, int(table["nr_used"]) - first)):
+            t = (table["chunk"][chunk] + i)
+            if int(t["handle"]) >> 63:
+                yield t
+        chunk, size, first = chunk + 1, 2 * size, first + size
 
 
 def state_name(t):
