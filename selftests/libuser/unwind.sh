@@ -32,7 +32,7 @@ expect()
 
 expect 'green_enter third second first green_thread_start ' \
 	"$(functions rt_yield)" '1 from the runtime to the green thread'
-expect 'green_schedule green_next green_workers_run green_run main ' \
+expect 'green_schedule green_next enter workers_run green_run main ' \
 	"$(functions green_schedule | sed 's/__libc.*//; s/run_to_end //g')" '2 from the scheduler to green_run'
 expect 'green_enter third green_segment_join second green_segment_join_far first green_thread_start ' \
 	"$(functions rt_yield joined)" '3 from segment to segment'
