@@ -22,16 +22,20 @@ bool green_cancel_was_asked(const struct green *t)
  */
 static bool claim_if_due(struct green *t)
 {
-	do {
-		if (!green_hold(t))
-			continue;
-		if (!green_cancel_is_due(t)) {
-			green_let_go(t);
+	enum green_state state;
+
+	while (!green_hold(t)) {
+		state = green_state(t);
+		/* It may have been moved, and wait on. */
+		if (state != STATE_MOVING && state != STATE_PARKED)
 			return false;
-		}
+		__builtin_ia32_pause();
+	}
+	if (green_cancel_is_due(t)) {
 		green_set_state(t, STATE_CLAIMED);
 		return true;
-	} while (green_state(t) == STATE_MOVING);
+	}
+	green_let_go(t);
 	return false;
 }
 
