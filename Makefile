@@ -84,13 +84,10 @@ test-signals: selftests	## walk stacks from signal handlers for 30 seconds, unde
 demo-native: libuser greencc httpd	## show the library on this machine, without the module
 	$(Q)tools/demo/run native
 
-bench-growth: libuser greencc	## time the growth of a fresh thread's stack, against Go
-	$(Q)tools/setup/run growth
-	$(Q)tools/bench/growth
-
-bench-threads: libuser greencc	## weigh and time many threads, against Go
-	$(Q)tools/setup/run growth
-	$(Q)tools/bench/threads
+bench: libuser greencc httpd	## measure green beside its peers, in 10 minutes; GROUPS=threads part of it
+	$(Q)tools/setup/run bench
+	$(Q)$(MAKE) $(S) -C tools/bench OUT=$(OUT)/bench
+	$(Q)tools/bench/run $(GROUPS)
 
 bench-gaps: libuser greencc	## what gaps below stacks cost in page tables and time
 	$(Q)mkdir -p $(OUT)/bench
@@ -132,5 +129,5 @@ clean:		## remove build/
 
 .PHONY: test-soak test-signals test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
 .PHONY: test-torture
-.PHONY: test test-native test-vm test-real demo demo-native bench-growth bench-threads bench-gaps bench-maps check-style
+.PHONY: test test-native test-vm test-real demo demo-native bench bench-gaps bench-maps check-style
 .PHONY: install modules_install clean

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 
-// The peer of growth.c: a fresh goroutine, a recursion, its end. Goroutines begin
-// with 2 KiB.
-// usage: growth bytes rounds
 package main
 
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"strconv"
 	"time"
 	"unsafe"
 )
@@ -59,23 +54,25 @@ func measure(frame chan int) {
 	frame <- int(top-at) / 100
 }
 
-func main() {
-	runtime.GOMAXPROCS(1)
-	bytes, _ := strconv.Atoi(os.Args[1])
-	rounds, _ := strconv.Atoi(os.Args[2])
+func growth(bytes, rounds int) {
 	frames := make(chan int)
 	go measure(frames)
-	frame := <-frames
-	fmt.Println(frame)
-	calls := bytes / frame
+	if frame := <-frames; frame != 256 {
+		fmt.Fprintf(os.Stderr, "go: a call takes %d bytes, not 256\n", frame)
+		os.Exit(1)
+	}
 	done := make(chan bool)
 	for i := 0; i < rounds; i++ {
 		t0 := time.Now()
 		go func() {
-			sink += down(calls)
+			sink += down(bytes / 256)
 			done <- true
 		}()
 		<-done
-		fmt.Println(time.Since(t0).Nanoseconds())
+		name := "ns"
+		if i == 0 {
+			name = "first"
+		}
+		figure(name, since(t0))
 	}
 }
