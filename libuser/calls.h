@@ -10,6 +10,6 @@
 #define INNER CALL
 #include <green/calls.def>
 void rt_stack_grow(uint64_t need, uint64_t taken);
-void rt_thread_exit(int ret);
+void rt_thread_exit(long ret);
 
 #endif

@@ -218,6 +218,9 @@ static void forget_others(struct green_worker *w, struct green *t)
 		green_descriptor_put(w, u);
 	}
 	t->joiner = NULL;
+	free(t->ending);
+	t->ending = NULL;
+	green_rt.epoch = ++green_last_epoch;
 	green_rt.shrink.next = green_rt.shrink.end = 0;
 	w->stats.live = 1;
 }

@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/freeze.h"
 #include "base/handle.h"
+#include "base/held.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -86,6 +87,7 @@ static int runtime_init(const struct green_options *opt)
 	int err;
 
 	memset(&green_rt, 0, sizeof(green_rt));
+	green_rt.epoch = ++green_last_epoch;
 	green_refusals_clear();
 	if (opt)
 		green_rt.opt = *opt;
@@ -154,6 +156,8 @@ static void abandon_threads(void)
 
 		if (!t)
 			continue;
+		green_held_look(t, "was left at the end of green_run()");
+		free(t->ending);
 		green_defers_free(t);
 		green_panics_free(t);
 		green_escapes_free(t);

@@ -130,7 +130,8 @@ void green_descriptor_retire(struct green *t)
 {
 	__atomic_store_n(&t->handle, (t->handle + ONE_USE) & ~HANDLE, __ATOMIC_RELEASE);
 	t->joiner = NULL;
-	t->cancel = CANCEL_NONE;
+	/* A worker that it has parked on may look, who knows no handle. */
+	__atomic_store_n(&t->cancel, CANCEL_NONE, __ATOMIC_RELAXED);
 	t->detached = false;
 	green_set_state(t, STATE_UNUSED);
 }

@@ -54,6 +54,7 @@ struct green_runtime {
 		unsigned int left;	/* passes until all is looked at */
 		uint64_t switches;	/* when a worker went to rest last */
 	} shrink;
+	uint64_t epoch;			/* no other run's, nor the parent's of fork() */
 	_Atomic uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */
 	struct green *main;
 	int main_ret;
@@ -79,6 +80,8 @@ struct green_runtime {
 #define GREEN_PER_RUN __attribute__((section("green_per_run")))
 
 extern struct green_runtime green_rt;
+/* Of green_rt.epoch, the last one. */
+extern uint64_t green_last_epoch;
 /* More than one worker? */
 extern int green_shared;
 /* Does green_run() run? */

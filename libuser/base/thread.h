@@ -33,6 +33,12 @@ enum green_cancel {
 
 struct green_wait_kind;
 
+/* Who is told of a thread's end: the first member of something larger. */
+struct green_ending {
+	/* The thread has no stack any more. @ret: what its function returned. */
+	void (*ended)(struct green *t, long ret);
+};
+
 struct green {
 	/* For the assembly: offsets.c. */
 	uintptr_t sp;			/* parked or inside the runtime: &green_saved */
@@ -64,6 +70,11 @@ struct green {
 	struct green_defer *defers;	/* newest first */
 	struct green_defer call;	/* handed to a runner; fn is NULL once it has it */
 	struct green_panic *caught;	/* whose text green_try() last returned */
+	unsigned int held;		/* mutexes and rwlocks: held.h */
+#ifdef GREEN_CHECKS
+	const void *holds[4];		/* the first of them */
+#endif
+	struct green_ending *ending;	/* told of its end; from malloc(), freed with it */
 	uintptr_t exiting;		/* sp of green_exit(), which is not to be left; or 0 */
 	const struct green_wait_kind *wait; /* for what it is parked */
 	void *wait_on;			/* ... and in what: its kind knows */

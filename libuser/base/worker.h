@@ -31,7 +31,7 @@ struct green_timers {
 struct green_doors {
 	void (*grow)(uint64_t need, uint64_t taken);	/* green_stack_grow() */
 	void (*exit)(void);				/* green_exit() */
-	void (*end)(int ret);				/* green_thread_end() */
+	void (*end)(long ret);				/* green_thread_end() */
 };
 
 struct green_sites;

@@ -3,6 +3,7 @@
 #include "arch/x86_64/frame.h"
 #include "base/fail.h"
 #include "base/handle.h"
+#include "base/held.h"
 #include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -25,6 +26,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_TESTED_STACK	(64UL << 10)
@@ -91,8 +93,8 @@ static struct green_worker *first_home(struct green_worker *w, const struct gree
 	return &green_rt.worker[w->dealt++ % green_rt.nr_workers];
 }
 
-struct green *green_thread_new(struct green_worker *w, const struct green_attr *attr,
-			       void (*fn)(void *), void *arg)
+struct green *green_thread_prepare(struct green_worker *w, const struct green_attr *attr,
+				   void (*fn)(void *), void *arg)
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
 	bool tests = green_map_flags_of((void *)fn) & GREEN_MAP_TESTS;
@@ -127,7 +129,16 @@ struct green *green_thread_new(struct green_worker *w, const struct green_attr *
 	green_count(threads, 1);
 	green_count(live, 1);
 	prepare_stack(t, fn, arg);
-	green_ready(t);
+	return t;
+}
+
+struct green *green_thread_new(struct green_worker *w, const struct green_attr *attr,
+			       void (*fn)(void *), void *arg)
+{
+	struct green *t = green_thread_prepare(w, attr, fn, arg);
+
+	if (t)
+		green_ready(t);
 	return t;
 }
 
@@ -179,7 +190,7 @@ static struct green *become_done(struct green *t, bool *gone)
 }
 
 /* start.S: the thread's function has returned, or green_exit() is through. */
-void rt_thread_exit(int ret)
+void rt_thread_exit(long ret)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current, *joiner;
@@ -189,14 +200,18 @@ void rt_thread_exit(int ret)
 	if (t->defers)
 		green_die(t, "it has ended, and a GREEN_SCOPE with deferred calls was left in a "
 			  "way that libgreen does not see");
+	green_held_look(t, "has ended");
 	green_set_current(w, NULL);
 	green_count(live, -1);
 	free_all_of(t);
 	if (t == green_rt.main) {
-		green_stop(green_exit_status(t) ?: green_rt.main_is_void ? 0 : ret);
+		green_stop(green_exit_status(t) ?: green_rt.main_is_void ? 0 : (int)ret);
 		green_set_state(t, STATE_DONE);
 		return;
 	}
+	if (t->ending)
+		t->ending->ended(t, ret);
+	free(t->ending);
 	joiner = become_done(t, &gone);
 	if (gone)
 		green_descriptor_put(w, t);

@@ -9,7 +9,10 @@ struct green;
 struct green_stats;
 struct green_worker;
 
-/* Ready on @w; NULL: no memory. */
+/* For @w, where green_ready() starts it; NULL: no memory. */
+struct green *green_thread_prepare(struct green_worker *w, const struct green_attr *attr,
+				   void (*fn)(void *), void *arg);
+/* ... and ready. */
 struct green *green_thread_new(struct green_worker *w, const struct green_attr *attr,
 			       void (*fn)(void *), void *arg);
 /* Of all workers. */

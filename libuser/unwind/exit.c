@@ -28,7 +28,7 @@ struct green_defer *rt_exit_next(void)
 
 int green_exit_status(const struct green *t)
 {
-	return t->cancel == CANCEL_DELIVERED ? -ECANCELED : 0;
+	return __atomic_load_n(&t->cancel, __ATOMIC_RELAXED) == CANCEL_DELIVERED ? -ECANCELED : 0;
 }
 
 /*

@@ -235,7 +235,7 @@ green_next:
 	.cfi_endproc
 	.size	green_next, . - green_next
 
-/* The thread's function has returned what is in edi, or green_exit() is through. */
+/* The thread's function has returned what is in rdi, or green_exit() is through. */
 	.globl	green_thread_end
 	.hidden	green_thread_end
 	.type	green_thread_end, @function

@@ -32,7 +32,7 @@ green_thread_entry:
 	movq	%r12, %rdi
 	call	*%rbx
 green_thread_base:
-	movl	%eax, %edi
+	movq	%rax, %rdi
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
 	call	*W_END(%r11)
