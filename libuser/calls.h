@@ -4,6 +4,7 @@
 #define GREEN_CALLS_H
 
 #include <green.h>
+#include <green_sync.h>
 #include <sys/socket.h>
 
 #define CALL(returns, name, parameters, ...) returns rt_##name parameters;

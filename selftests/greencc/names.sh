@@ -17,13 +17,16 @@ need() {
 	sed -n '/^f:/,/fs:112/s/.*leaq	-\([0-9]*\)(%rsp), %r11/\1/p' "$dir/f.s"
 }
 
-# Those that green.h has and does not itself define; green_run() is called by others.
+# Those that the headers have and do not themselves define; green_run() is called by others.
 missing=
-for name in $(grep -o '\bgreen_[a-z_]*(' "$top/include/green.h" | tr -d '(' | sort -u); do
+headers="$top/include/green.h $top/include/green_sync.h"
+# shellcheck disable=SC2086 # a list
+for name in $(grep -oh '\bgreen_[a-z_]*(' $headers | tr -d '(' | sort -u); do
 	case $name in
 	green_run | green_run_error) continue ;;
 	esac
-	grep -qE "^(#define|static inline .*)[ *]$name\(" "$top/include/green.h" && continue
+	# shellcheck disable=SC2086
+	grep -qE "^((#define|static inline .*)[ *])?$name\(.*[^;]$" $headers && continue
 	grep -qE "^(CALL\([^,]*, |HERE\(|LOOK\()${name#green_}[,)]" \
 		"$top/include/green/calls.def" || missing="$missing $name"
 done
