@@ -2,11 +2,12 @@
 /*
  * Stack addresses that were stored where no map names them. Mapped code calls
  * green_escape() before it does that, in the middle of anything: no locks and no
- * memory are taken. enter.S has the way here: on the worker's stack, as for the
- * runtime's calls, and the last argument is the caller's frame pointer. The frame that an address lies in
- * is pinned until it is left: its function calls green_escape_end() if there is
- * any pin below its frame pointer. What frames leave behind that are left in
- * another way lies below the stack pointer, and goes when a move is tried.
+ * memory are taken. barrier.S has the way here: on the worker's stack, as for the
+ * runtime's calls, and the last argument is the caller's frame pointer. The frame that
+ * an address lies in is pinned until it is left, or until the local dies: if there is any
+ * pin below its frame pointer the function calls green_escape_end() or
+ * green_escape_dead(). What frames leave behind that are left in another way lies below
+ * the stack pointer, and goes when a move is tried.
  *
  * Why this is enough stands in tools/greencc/pass/Barrier.cpp.
  */
@@ -102,7 +103,7 @@ static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 static bool pinned(const struct green *t, uintptr_t addr)
 {
 	for (const struct green_escape *e = first(t); e < end(t); e++)
-		if (addr >= e->addr && addr < e->end)
+		if (addr >= e->addr && addr <= e->last)
 			return true;
 	return false;
 }
@@ -116,7 +117,7 @@ static void pin_all_above(struct green *t, uintptr_t addr)
 		if (e->addr < addr)
 			addr = e->addr;
 	t->escapes.nr = 1;
-	*p = (struct green_escape){ addr, UINTPTR_MAX };
+	*p = (struct green_escape){ addr, UINTPTR_MAX, UINTPTR_MAX };
 }
 
 static bool is_of_unknown_frame(const struct green_escape *e)
@@ -127,6 +128,7 @@ static bool is_of_unknown_frame(const struct green_escape *e)
 /*
  * Too many frames are pinned: the two lowest pins become one, with what lies between
  * them, until the older frame is left; or for good, if it is not known which frames.
+ * Locals are not told apart in it.
  */
 static void merge_lowest(struct green *t)
 {
@@ -144,6 +146,7 @@ static void merge_lowest(struct green *t)
 		lowest->end = UINTPTR_MAX;
 	else if (lowest->end < next->end)
 		lowest->end = next->end;
+	lowest->last = lowest->end - 1;
 	*next = p[--t->escapes.nr];
 }
 
@@ -163,21 +166,41 @@ static bool has_room(struct green *t)
 	return true;
 }
 
-static void add(struct green *t, uintptr_t addr, uintptr_t frame)
+static uintptr_t distance(const struct green_escape *e, uintptr_t addr)
+{
+	return addr < e->addr ? e->addr - addr : addr > e->last ? addr - e->last : 0;
+}
+
+/* Of the pins of the frame that ends at @frame: how many, and the one next to @addr. */
+static unsigned int pins_of(struct green *t, uintptr_t addr, uintptr_t frame,
+			    struct green_escape **next)
 {
 	struct green_escape *p = t->escapes.many ?: t->escapes.few;
-	unsigned int i;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < t->escapes.nr; i++)
-		if (frame && p[i].end == frame) {
-			if (addr < p[i].addr)
-				p[i].addr = addr;
-			return;
-		}
+		if (p[i].end == frame && (!n++ || distance(&p[i], addr) < distance(*next, addr)))
+			*next = &p[i];
+	return n;
+}
+
+/* Of a frame with many, those that lie together become one pin, which goes as a whole. */
+static void add(struct green *t, uintptr_t addr, uintptr_t frame)
+{
+	struct green_escape *p = NULL;
+	unsigned int n = frame ? pins_of(t, addr, frame, &p) : 0;
+
+	if (n == GREEN_ESCAPES_OF_FRAME || (n && !has_room(t))) {
+		if (addr < p->addr)
+			p->addr = addr;
+		else if (addr > p->last)
+			p->last = addr;
+		return;
+	}
 	if (!has_room(t))
 		merge_lowest(t);
 	p = t->escapes.many ?: t->escapes.few;
-	p[t->escapes.nr++] = (struct green_escape){ addr, frame ? frame : addr + 1 };
+	p[t->escapes.nr++] = (struct green_escape){ addr, addr, frame ? frame : addr + 1 };
 }
 
 static void pin(struct green *t, uintptr_t addr, uintptr_t frame)
@@ -326,7 +349,7 @@ static void forget(struct green *t, uintptr_t addr)
 	while (i < t->escapes.nr) {
 		if (p[i].addr >= addr) {
 			i++;
-		} else if (p[i].end > addr) {
+		} else if (p[i].last >= addr) {
 			p[i++].addr = addr;
 		} else {
 			p[i] = p[--t->escapes.nr];
@@ -346,6 +369,28 @@ void do_green_escape_end(uintptr_t fp)
 	if (!green_on_stack(t, fp))
 		return;
 	forget(t, fp + 16);
+	set_low(t);
+}
+
+/*
+ * The local of @size bytes at @local is dead, in the frame of @fp, and with it all its
+ * addresses, also one past the end: nothing else that is pinned lies there.
+ */
+void do_green_escape_dead(uintptr_t local, size_t size, uintptr_t fp);
+void do_green_escape_dead(uintptr_t local, size_t size, uintptr_t fp)
+{
+	struct green *t = current();
+	struct green_escape *p;
+	unsigned int i = 0;
+
+	if (!t || !green_on_stack(t, fp))
+		return;
+	p = t->escapes.many ?: t->escapes.few;
+	while (i < t->escapes.nr)
+		if (p[i].end == fp + 16 && p[i].addr >= local && p[i].last <= local + size)
+			p[i] = p[--t->escapes.nr];
+		else
+			i++;
 	set_low(t);
 }
 

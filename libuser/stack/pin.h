@@ -10,12 +10,14 @@ struct green;
 
 struct green_worker;
 
-/* Frames whose addresses are kept outside the stack; no particular order. */
+/* Addresses that are kept outside the stack, with what lies between; no particular order. */
 #define GREEN_FEW_ESCAPES 2
 #define GREEN_ESCAPES 32
+#define GREEN_ESCAPES_OF_FRAME 8	/* that are told apart */
 
 struct green_escape {
 	uintptr_t addr;			/* the lowest address that is kept */
+	uintptr_t last;			/* the highest */
 	uintptr_t end;			/* of its frame, or behind addr */
 };
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# usage: costs.sh greencc directory
+# usage: costs.sh greencc directory clang
 # What functions do not pay for, and the cases beside those in which they have to. That
 # nothing is wrong then is shown by move/calls.c and escape/escape.c.
-cc=$1 dir=$2
+cc=$1 dir=$2 ref=$3
 
 report() { # status what
 	[ "$1" = 0 ] && echo "ok $2" || echo "not ok $2"
@@ -99,3 +99,35 @@ report $? '... if these do not'
 f "$one int f(int *p, int n) { return n ? f(p + 1, n - 1) - f(p + 2, n - 1) : *p; }
 int g(int *p) { return f(p, 1) - f(p, 2); }" && has 'call.*[^a-z]f$' && ! has 'call.*[.]Lgreen_grown'
 report $? 'no circle of calls is without a test'
+f 'void g(int *), h(void); void f(void) { { int x; g(&x); } h(); }' && has green_escape_dead
+report $? 'a local of a block is forgotten where the block ends'
+f 'void g(int *); void f(int n) { if (n) { int x; g(&x); } }' && ! has green_escape_dead
+report $? '... but not if the function ends there too'
+
+# Two lives of x, the body of a loop twice: what the first has stored in the word serves
+# in the second. What is kept is forgotten behind that, and when the function is left.
+cat >"$dir/f.ll" <<'EOF'
+@kept = external global ptr
+declare void @wait()
+declare void @use(ptr)
+declare void @llvm.lifetime.start.p0(i64, ptr)
+declare void @llvm.lifetime.end.p0(i64, ptr)
+define void @f() {
+  %x = alloca i64
+  call void @llvm.lifetime.start.p0(i64 8, ptr %x)
+  store ptr %x, ptr @kept
+  call void @wait()
+  call void @llvm.lifetime.end.p0(i64 8, ptr %x)
+  call void @wait()
+  call void @llvm.lifetime.start.p0(i64 8, ptr %x)
+  call void @wait()
+  %p = load ptr, ptr @kept
+  store i64 1, ptr %p
+  call void @llvm.lifetime.end.p0(i64 8, ptr %x)
+  call void @wait()
+  ret void
+}
+EOF
+"$ref" -w -O1 -S -fpass-plugin="$(dirname "$cc")/greenpass.so" "$dir/f.ll" -o "$dir/f" &&
+	[ "$(grep -c 'cmpq.*%fs:(%r11)' "$dir/f")" = 2 ]
+report $? 'no local is forgotten that lives again by a copy of the code'

@@ -221,22 +221,33 @@ void do_green_escape_copy_to(uintptr_t src, size_t n, uintptr_t dest, uintptr_t 
 void do_green_escape_lend(uintptr_t value, const char *callee);
 void do_green_lend(const uintptr_t *word, unsigned int mask, const char *callee);
 void do_green_escape_end(uintptr_t fp);
+void do_green_escape_dead(uintptr_t local, size_t size);
 void do_green_escape_all(void);
 
-/* Drops the pins of a frame and below. */
-void do_green_escape_end(uintptr_t addr)
+static void drop_pins(uintptr_t from, uintptr_t to)
 {
 	size_t n = 0;
 
-	addr += 16;
 	green_escape_low = UINTPTR_MAX;
 	for (size_t i = 0; i < nr_pins; i++)
-		if (pins[i] >= addr) {
+		if (pins[i] < from || pins[i] > to) {
 			pins[n++] = pins[i];
 			if (pins[i] < green_escape_low)
 				green_escape_low = pins[i];
 		}
 	nr_pins = n;
+}
+
+/* Those of a frame and below. */
+void do_green_escape_end(uintptr_t fp)
+{
+	drop_pins(0, fp + 15);
+}
+
+/* ... of a local, one past its end, too. */
+void do_green_escape_dead(uintptr_t local, size_t size)
+{
+	drop_pins(local, local + size);
 }
 
 void do_green_escape(uintptr_t value)

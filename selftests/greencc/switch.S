@@ -144,6 +144,7 @@ run_on_stack_return:
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx
 	BARRIER	green_escape_end, rdi
+	BARRIER	green_escape_dead, rdx
 	BARRIER	green_escape_all, rdi
 
 /* From libuser/arch/x86_64/lend.S: r10 is the callee, r11 a mask of its arguments. */

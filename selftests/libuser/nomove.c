@@ -174,6 +174,132 @@ TEST(a_list_with_an_element_holds_its_head)
 	EXPECT_EQ(1, got.result);
 }
 
+/* ---- locals that die before their function returns ----------------------- */
+
+static int refused, moved;
+static volatile int turns; /* a loop that is not unrolled */
+
+static void NOINLINE count_move(void)
+{
+	try_move(NULL);
+	if (got.err == -EBUSY && got.why.reason == GREEN_NOMOVE_ESCAPED)
+		refused++;
+	else if (!got.err && got.lo_after != got.lo_before)
+		moved++;
+}
+
+/* A server: a list of its own for each turn. */
+static void NOINLINE list_in_a_loop(void *arg)
+{
+	got.result = 0;
+	for (int i = 0; i < turns; i++) {
+		struct node head = { &head, &head };
+
+		count_move();
+		element.next = element.prev = &head;
+		head.next = head.prev = &element;
+		count_move();
+		got.result += head.next == &element && element.prev == &head;
+		element.next->prev = element.prev;
+		element.prev->next = element.next;
+	}
+	count_move();
+}
+
+TEST(a_list_in_a_loop_holds_its_head_for_one_turn)
+{
+	refused = moved = 0;
+	turns = 4;
+	run(list_in_a_loop);
+	EXPECT_EQ(4, got.result);
+	EXPECT_EQ(4, refused);
+	EXPECT_EQ(5, moved);
+}
+
+static int *many[18];
+
+static int NOINLINE recurse(int n)
+{
+	volatile char room[1000];
+
+	room[0] = 1;
+	return n ? recurse(n - 1) + room[0] : 0;
+}
+
+/*
+ * All addresses of a local are one, and so they are behind calls that need a segment.
+ * Of such a loop the first turns become copies.
+ */
+static void NOINLINE array_in_a_loop(void *arg)
+{
+	for (int i = 0; i < turns; i++) {
+		int v[16];
+
+		for (int j = 0; j <= 16; j += 2)
+			many[j] = &v[j];
+		v[2 * i] = i;
+		count_move();
+		if (i == 1)
+			got.result += recurse(200);
+		got.result += *many[2 * i];
+	}
+	count_move();
+}
+
+TEST(all_addresses_of_a_local_die_with_it)
+{
+	refused = moved = 0;
+	turns = 3;
+	run(array_in_a_loop);
+	EXPECT_EQ(203, got.result);
+	EXPECT_EQ(3, refused);
+	EXPECT_EQ(1, moved);
+}
+
+/*
+ * More than are told apart of one frame: one of four lives longer, in its turn each. The
+ * small ones come to lie above the others, and the large ones below.
+ */
+static void NOINLINE many_that_die(int keep, bool first)
+{
+	int a = 0, b = 1, c[500] = { 2 }, d[500] = { 3 };
+	int *const outer[] = { &a, &b, c, d };
+
+	if (first)
+		many[17] = outer[keep];
+	{
+		int v[64];
+
+		for (int i = 0; i <= turns; i++)
+			many[i] = &v[4 * i];
+		v[28] = keep;
+		if (!first)
+			many[17] = outer[keep];
+		count_move();
+		got.result += *many[7] == keep;
+	}
+	count_move();
+	got.result += *many[17] == keep;
+}
+
+static void many_die(void *arg)
+{
+	for (int i = 0; i < 8; i++) {
+		many_that_die(i / 2, i % 2);
+		count_move();
+	}
+}
+
+TEST(one_of_many_locals_lives_longer)
+{
+	refused = moved = 0;
+	turns = 16;
+	run(many_die);
+	EXPECT_EQ(16, got.result);
+	EXPECT_EQ(16, refused);
+	EXPECT_EQ(8, moved);
+}
+
 /* The frame that pinned the stack is gone. */
 static void left_behind(void *arg)
 {

@@ -28,6 +28,7 @@
 	STUB	green_escape_copy_to
 	STUB	green_escape_lend
 	STUB	green_escape_end
+	STUB	green_escape_dead
 	STUB	green_escape_all
 	STUB	green_landed
 	STUB	green_leave_frames

@@ -74,6 +74,7 @@
 	BARRIER	green_escape_copy_to, rcx
 	BARRIER	green_escape_lend, rdx, si
 	BARRIER	green_escape_end, rdi
+	BARRIER	green_escape_dead, rdx
 	BARRIER	green_escape_all, rdi
 
 /*

@@ -511,6 +511,226 @@ static NOINLINE void list_head(int n)
 	IS(head.next == &head && head.prev == &head, 1);
 }
 
+/* ---- locals that die before their function returns ---------------------- */
+
+/* clang says where at -O1 and above. */
+#ifdef __OPTIMIZE__
+#define MOVES_AGAIN(name) MOVES()
+#else
+#define MOVES_AGAIN(name) PINNED_BY(name)
+#endif
+
+static struct element waiting = { .v = 7, .node = { &waiting.node, &waiting.node } };
+
+/* What the kernel does, and each of its ports: wait in a list, by a local. */
+static inline __attribute__((always_inline)) void wait_once(int v, const char *caller)
+{
+	struct element e = { .v = v };
+
+	list_add(&e.node, &waiting.node);
+	expect(caller, __func__, __LINE__);
+	IS(element_of(waiting.node.next)->v, v);
+	list_del(&e.node);
+}
+
+static NOINLINE void inlined_twice(void)
+{
+	wait_once(1, "escaped inlined_twice");
+	MOVES_AGAIN("inlined_twice");
+	wait_once(2, "escaped inlined_twice");
+	MOVES_AGAIN("inlined_twice");
+}
+
+static NOINLINE void in_a_loop(int n)
+{
+	int sum = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct node head;
+
+		head.next = head.prev = &head;
+		if (!i)
+			MOVES();
+		else
+			MOVES_AGAIN("in_a_loop");
+		IS(head.next == &head && head.prev == &head, 1);
+		if (i == 2)
+			continue;
+		elements[0].v = i;
+		list_add(&elements[0].node, &head);
+		PINNED_BY("in_a_loop");
+		sum += list_sum(&head);
+		if (i == 4)
+			break;
+		list_del(&elements[0].node);
+	}
+	MOVES_AGAIN("in_a_loop");
+	IS(sum, 8);
+}
+
+/* The frame stays as long as any of its heads does. */
+static NOINLINE void one_in_another(void)
+{
+	{
+		struct node first, second;
+
+		first.next = first.prev = &first;
+		elements[0].v = 1;
+		list_add(&elements[0].node, &first);
+		for (int i = 2; i < 5; i++) {
+			struct node inner;
+
+			inner.next = inner.prev = &inner;
+			elements[1].v = i;
+			list_add(&elements[1].node, &inner);
+			PINNED_BY("one_in_another");
+			IS(list_sum(&inner), i);
+		}
+		PINNED_BY("one_in_another");
+		IS(list_sum(&first), 1);
+		second.next = second.prev = &second;
+		list_del(&elements[0].node);
+		list_add(&elements[0].node, &second);
+		PINNED_BY("one_in_another");
+		IS(list_sum(&second), 1);
+	}
+	MOVES_AGAIN("one_in_another");
+}
+
+static long *ends[3];
+
+/* Where one local ends another may begin, and the end's address is an address. */
+static NOINLINE void end_of_another(int n)
+{
+	long a[2] = { 1, n }, b[2] = { 2, n }, c[2] = { 3, n };
+
+	ends[n] = (n == 0 ? a : n == 1 ? b : c) + 2;
+	{
+		long x[2] = { n }, y[2] = { n }, z[2] = { n };
+
+		kept = (int *)x;
+		x[0] += *kept;
+		kept = (int *)y;
+		y[0] += *kept;
+		kept = (int *)z;
+		z[0] += *kept;
+		PINNED_BY("end_of_another");
+		IS(x[0] + y[0] + z[0], 6 * n);
+	}
+	PINNED_BY("end_of_another");
+	IS(ends[n][-2], n + 1);
+	IS(ends[n][-1], n);
+}
+
+/* Elsewhere, in all ways that there are. */
+static NOINLINE void dies_on_each_way(int n)
+{
+	for (int i = 0; i < 2; i++) {
+		int x = n;
+
+		switch (n) {
+		case 0:
+			kept = &x;
+			break;
+		case 1:
+			foreign_keep(&x);
+			break;
+		case 2:
+			keeps(&x);
+			goto out;
+		default:
+			continue;
+		}
+		PINNED_BY("dies_on_each_way");
+		IS(x, n);
+	}
+out:
+	if (n > 2)
+		MOVES();
+	else
+		MOVES_AGAIN("dies_on_each_way");
+}
+
+/* The optimizer makes an integer of the address before the loop, for all turns. */
+static NOINLINE void as_integer_in_turn(int n)
+{
+	for (int i = 0; i < n; i++) {
+		int x[2] = { i };
+
+		kept_word = (uintptr_t)x + 5;
+		PINNED_BY("as_integer_in_turn");
+		IS(*(int *)(kept_word - 5), i);
+	}
+}
+
+/* ... or once, when the loop is unrolled. */
+static NOINLINE void as_integer_in_copies(void)
+{
+	for (int i = 0; i < 3; i++) {
+		int x[2] = { i };
+
+		kept_word = (uintptr_t)x + 5;
+		PINNED_BY("as_integer_in_copies");
+		IS(*(int *)(kept_word - 5), i);
+	}
+}
+
+/* The way out of the loop may lead on while the local is there. */
+static NOINLINE int out_of_a_turn(int n)
+{
+	for (int i = 0; i < 10; i++) {
+		int x[2] = { i };
+
+		kept_word = (uintptr_t)x + 5;
+		if (i >= n) {
+			PINNED_BY("out_of_a_turn");
+			return *(int *)(kept_word - 5);
+		}
+	}
+	return -1;
+}
+
+/* ... and may leave out a store of what is there already. */
+static NOINLINE int in_turn(const int *which)
+{
+	int **words = malloc(2 * sizeof(*words)), sum = 0;
+
+	for (int i = 0; i < 2; i++) {
+		int x = i + 1;
+
+		words[0] = &x;
+		green_test_move();
+		sum += *words[which[i]];
+		green_test_move();
+	}
+	MOVES_AGAIN("in_turn");
+	free(words);
+	return sum;
+}
+
+/* A frame of another activation has locals of its own. */
+static NOINLINE int dies_in_turn(int n)
+{
+	int sum = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct holder h = { .n = n, .next = list };
+
+		list = &h;
+		PINNED_BY("dies_in_turn");
+		if (n)
+			sum += dies_in_turn(n - 1);
+		sum += (int)list->n;
+		PINNED_BY("dies_in_turn");
+		list = h.next;
+	}
+	if (list)
+		PINNED_BY("dies_in_turn");
+	else
+		MOVES_AGAIN("dies_in_turn");
+	return sum;
+}
+
 /* A stack within the structure, as in a parser. */
 struct machine {
 	long *top;
@@ -893,6 +1113,19 @@ int test_main(void)
 	TEST(self_pointing(), "self_pointing");
 	TEST(list_head(0), "list_head_of_none");
 	TEST(list_head(3), "list_head");
+	TEST(inlined_twice(), "inlined_twice");
+	TEST(in_a_loop(6), "in_a_loop");
+	TEST(one_in_another(), "one_in_another");
+	for (int i = 0; i < 3; i++)
+		TEST(end_of_another(i), "end_of_another");
+	for (int i = 0; i < 4; i++)
+		TEST(dies_on_each_way(i), "dies_on_each_way");
+	TEST(as_integer_in_turn(3), "as_integer_in_turn");
+	TEST(as_integer_in_copies(), "as_integer_in_copies");
+	TEST(IS(out_of_a_turn(zero + 2), 2), "out_of_a_turn");
+	TEST(IS(in_turn((int[]){ 0, 0 }), 3), "in_turn");
+	list = NULL;
+	TEST(IS(dies_in_turn(2), 8), "dies_in_turn");
 	TEST(machine(0), "machine");
 	TEST(machine(1), "machine_that_is_exposed");
 	TEST(machines(NULL, 2), "machines");

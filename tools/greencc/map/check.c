@@ -111,7 +111,7 @@ static bool is_barrier(const char *callee)
 	static const char *const names[] = {
 		"green_escape", "green_escape_to", "green_escape_loop",
 		"green_escape_copy", "green_escape_copy_to", "green_escape_lend",
-		"green_escape_end", "green_escape_all",
+		"green_escape_end", "green_escape_dead", "green_escape_all",
 	};
 	size_t n;
 

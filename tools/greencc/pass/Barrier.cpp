@@ -2,8 +2,9 @@
 //
 // The escape barrier: whatever may put a stack address where no map names it
 // asks at run time whether it does, and pins the frame that owns the address.
-// A pinned frame stays where it is until it is left, and with it the address
-// dies. One invariant holds at each safepoint:
+// A pinned frame stays where it is until it is left, or until the local is dead whose
+// address that is (Lifetimes.cpp): so dies the address. One invariant holds at each
+// safepoint:
 //
 //   A word holds no live stack address, or a pinned one, or a map names it, or
 //   it is an argument on its way into a deferred function.
@@ -27,7 +28,7 @@
 // local that is not shared. green_escape_loop() asks whether value and destination
 // lie in one frame, for another activation's local is another local.
 //
-// A pin stays until its frame is left, for nobody knows when the address dies: what
+// As long as its local lives a pin stays, for nobody knows where the address is: what
 // is loaded from foreign memory is stored there again without a barrier, and code
 // that is not mapped copies memory (realloc(), qsort()), so that the word that was
 // stored first says nothing of others when it is overwritten.
@@ -169,6 +170,7 @@ public:
         pin(*CB, CB->getNextNode());
     for (Instruction *I : Ends)
       endOfFrame(I);
+    endsOfLocals();
   }
 
 private:
@@ -610,11 +612,36 @@ private:
   }
 
   // One past the end of a local may be the address of the saved rbp.
-  void endOfFrame(Instruction *At) {
-    Instruction *Cold = branch(
-        At, "movq green_escape_low@gottpoff(%rip), %r11\n\tcmpq %rbp, %fs:(%r11)",
-        "={@ccbe},~{r11},~{flags}", {});
-    call(Cold, "green_escape_end", {});
+  Instruction *ifPinned(Instruction *At) {
+    return branch(At, "movq green_escape_low@gottpoff(%rip), %r11\n\tcmpq %rbp, %fs:(%r11)",
+                  "={@ccbe},~{r11},~{flags}", {});
+  }
+
+  void endOfFrame(Instruction *At) { call(ifPinned(At), "green_escape_end", {}); }
+
+  // Of those that others may find; see Lifetimes.cpp.
+  void endsOfLocals() {
+    SmallVector<Instruction *, 8> Markers;
+    for (Instruction &I : instructions(F))
+      if (localThatDies(I))
+        Markers.push_back(&I);
+    Instruction *Cold = nullptr;
+    BasicBlock *Behind = nullptr;
+    for (Instruction *I : Markers) {
+      AllocaInst *A = localThatDies(*I);
+      if (!Stays && Esc.shared(*A)) {
+        // Of several that die together is asked at once.
+        if (!Cold || I != &Behind->front()) {
+          Cold = ifPinned(I);
+          Behind = I->getParent();
+        }
+        Value *Bytes = ConstantInt::get(Type::getInt64Ty(C), DL.getTypeAllocSize(typeOfLocal(*A)));
+        call(Cold, "green_escape_dead", {A, Bytes});
+      }
+      I->eraseFromParent();
+    }
+    if (Cold)
+      separateLocals(F, [&](const AllocaInst &A) { return Esc.shared(A); });
   }
 
   Function &F;

@@ -178,6 +178,16 @@ llvm::AllocaInst *underlyingLocal(const llvm::Value &V);
 // Metadata of a local that the pass made, in which no address ever lies.
 constexpr char NumberOnly[] = "green.number";
 
+// Lifetimes.cpp
+llvm::AllocaInst *localThatDies(const llvm::Instruction &I); // or null
+// The ends of lifetimes where what has been pinned can be forgotten, and matters: the
+// stack could move behind.
+llvm::SmallPtrSet<const llvm::Instruction *, 8> endsThatMatter(llvm::Function &F);
+// Have the end of each of these locals lie within the room that is its own.
+void separateLocals(llvm::Function &F, llvm::function_ref<bool(const llvm::AllocaInst &)> Of);
+constexpr char Padded[] = "green.padded"; // metadata of one: a byte follows it
+llvm::Type *typeOfLocal(const llvm::AllocaInst &A); // without that
+
 // TailCalls.cpp: which calls become jumps. No other has a mark of one behind that.
 void chooseJumps(llvm::Function &F);
 // The blocks that are reached behind a use of the address of such a local.

@@ -102,14 +102,8 @@ SmallVector<uint8_t, 8> localWords(const DataLayout &DL, Type *T, uint64_t Bytes
   return W.Kind;
 }
 
-// alloca T, N is laid out like T[N].
-static Type *localType(const AllocaInst &A) {
-  uint64_t N = cast<ConstantInt>(A.getArraySize())->getZExtValue();
-  return N == 1 ? A.getAllocatedType() : ArrayType::get(A.getAllocatedType(), N);
-}
-
 static uint64_t localBytes(const DataLayout &DL, const AllocaInst &A) {
-  return DL.getTypeAllocSize(localType(A));
+  return DL.getTypeAllocSize(typeOfLocal(A));
 }
 
 bool hasMisalignedPointers(const Function &F) {
@@ -120,7 +114,7 @@ bool hasMisalignedPointers(const Function &F) {
       continue;
     uint64_t Period;
     bool Misaligned;
-    localWords(DL, localType(*A), localBytes(DL, *A), Period, Misaligned);
+    localWords(DL, typeOfLocal(*A), localBytes(DL, *A), Period, Misaligned);
     if (Misaligned)
       return true;
   }
@@ -187,7 +181,7 @@ static void appendLocal(SmallVectorImpl<Value *> &Ops, IRBuilder<> &B,
                         const DataLayout &DL, AllocaInst &A, const Escape &Esc, bool Verified) {
   uint64_t Bytes = localBytes(DL, A), Period;
   bool Misaligned;
-  auto Words = localWords(DL, localType(A), Bytes, Period, Misaligned);
+  auto Words = localWords(DL, typeOfLocal(A), Bytes, Period, Misaligned);
   if (A.hasMetadata(NumberOnly))
     Words.assign(1, GREEN_WORD_SCALAR);
   else

@@ -35,15 +35,16 @@ void copyByvalArguments(Function &F) {
   }
 }
 
-// Without lifetime markers no two locals share a slot. Assumptions would only
-// keep pointers alive.
+// Without lifetime markers no two locals share a slot. Those that remain go when they
+// have served the barrier. Assumptions would only keep pointers alive.
 void dropMarkers(Function &F) {
   SmallVector<AllocaInst *, 16> Locals;
+  auto Ends = endsThatMatter(F);
   for (Instruction &I : make_early_inc_range(instructions(F))) {
     if (auto *A = dyn_cast<AllocaInst>(&I); A && A->isStaticAlloca())
       Locals.push_back(A);
     auto *II = dyn_cast<IntrinsicInst>(&I);
-    if (II && (II->isLifetimeStartOrEnd() || isa<AssumeInst>(II)))
+    if (II && !Ends.contains(II) && (II->isLifetimeStartOrEnd() || isa<AssumeInst>(II)))
       II->eraseFromParent();
   }
   for (AllocaInst *A : reverse(Locals))

@@ -72,6 +72,8 @@ static void addUses(const Value &Address, SmallVectorImpl<const BasicBlock *> &B
     auto *CB = dyn_cast<CallBase>(I);
     if (isa<GetElementPtrInst>(I))
       addUses(*I, Blocks);
+    else if (I->isLifetimeStartOrEnd())
+      continue;
     else if (!isDirectUse(U) || (CB && CB->isInlineAsm())) // that may ask for it
       Blocks.push_back(I->getParent());
   }
