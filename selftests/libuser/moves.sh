@@ -6,7 +6,7 @@
 cd "$(dirname "$0")" || exit
 
 echo TAP version 13
-echo 1..15
+echo 1..16
 
 # $1: the test's number; $2: a program; $3: what is said of it
 with_moves()
@@ -92,4 +92,5 @@ if GREEN_DEBUG=move=entry,verify,poison ./depth-O0 >/dev/null 2>&1 &&
 else
 	echo "not ok 15 how deep a stack is does not change by moves on each entry"
 fi
+with_moves 16 nomove "what forbids a move does so"
 rm -f trace whole left whole.kinds new.kinds
