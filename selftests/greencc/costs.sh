@@ -99,6 +99,16 @@ report $? '... if these do not'
 f "$one int f(int *p, int n) { return n ? f(p + 1, n - 1) - f(p + 2, n - 1) : *p; }
 int g(int *p) { return f(p, 1) - f(p, 2); }" && has 'call.*[^a-z]f$' && ! has 'call.*[.]Lgreen_grown'
 report $? 'no circle of calls is without a test'
+f 'int _setjmp(void *) __attribute__((returns_twice)); void g(void *);
+int f(void) { struct { long env[25]; volatile int n; } j = { .n = 1 }; if (!_setjmp(j.env)) g(&j); return j.n; }' &&
+	! has 'movq	[$]0, -'
+report $? 'a function that never moves clears no word of its locals'
+f 'void g(void); long f(void) { volatile long v[2]; g(); v[0] = 1; g(); return v[0]; }' && has 'movq	[$]0, -'
+report $? '... as one does that moves'
+f 'int _setjmp(void *) __attribute__((returns_twice)); void g(void *);
+void f(void) { long env[25]; if (!_setjmp(env)) g(env); }' &&
+	grep -A1 'cmpq	[$]0, %fs:112' "$dir/f" | grep -q '	je	' && has green_landed
+report $? 'a thread that has no limit does not ask where setjmp() has returned'
 f 'void g(int *), h(void); void f(void) { { int x; g(&x); } h(); }' && has green_escape_dead
 report $? 'a local of a block is forgotten where the block ends'
 f 'void g(int *); void f(int n) { if (n) { int x; g(&x); } }' && ! has green_escape_dead
