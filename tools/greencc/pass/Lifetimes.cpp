@@ -34,8 +34,7 @@ static AllocaInst *localOfMarker(const Instruction &I, Intrinsic::ID ID) {
   auto *II = dyn_cast<IntrinsicInst>(&I);
   if (!II || II->getIntrinsicID() != ID)
     return nullptr;
-  auto *A = dyn_cast<AllocaInst>(II->getArgOperand(II->arg_size() - 1));
-  return A && A->isStaticAlloca() ? A : nullptr;
+  return underlyingLocal(*II->getArgOperand(II->arg_size() - 1));
 }
 
 AllocaInst *localThatDies(const Instruction &I) {
