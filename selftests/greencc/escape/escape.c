@@ -807,10 +807,10 @@ static NOINLINE int many(int n)
 	return x;
 }
 
-static NOINLINE int also(int *p, int n)
+static NOINLINE int also(int *p, int n, const char *caller)
 {
 	*p += n;
-	green_test_move();
+	expect(caller, __func__, __LINE__);
 	return *p;
 }
 
@@ -823,7 +823,7 @@ static NOINLINE int before_a_call(int n, int *p)
 	PINNED_BY("before_a_call");
 	x += *kept;
 	kept = NULL;
-	return also(p, x - 2 * n);
+	return also(p, x - 2 * n, "escaped before_a_call");
 }
 
 /* ... on one of two ways. */
@@ -837,7 +837,7 @@ static NOINLINE int on_one_way(int n, int *p)
 		x += *kept;
 	}
 	kept = NULL;
-	return x == n ? also(p, 1) : *p;
+	return x == n ? also(p, 1, "") : *p;
 }
 
 static NOINLINE void left_by_calls(void)
