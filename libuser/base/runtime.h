@@ -52,7 +52,6 @@ struct green_runtime {
 		_Atomic uint64_t began;	/* the pass, in nanoseconds; read by all */
 		bool quiet;		/* nothing has run since */
 		unsigned int left;	/* passes until all is looked at */
-		uint64_t switches;	/* when a worker went to rest last */
 	} shrink;
 	uint64_t epoch;			/* no other run's, nor the parent's of fork() */
 	_Atomic uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */

@@ -58,6 +58,7 @@ struct green_worker {
 	struct green *unused;		/* descriptors, nr_unused of them */
 	unsigned int nr_unused;
 	uint64_t next_id, end_id;	/* ids for threads that begin here */
+	uint64_t rested;		/* its switches when it went to rest last: shrink.c */
 	unsigned int dealt;		/* threads of foreign code that have begun here */
 	unsigned int ticks;		/* switches to the next look around */
 	uint64_t looked;		/* around, in ticks of the TSC */

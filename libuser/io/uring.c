@@ -45,14 +45,19 @@ struct green_uring {
 	struct green_spin lock;		/* RANK_RING; guards all but wakeup */
 	struct io_uring ring;
 	unsigned long in_flight;	/* CQEs to come, cancellations included */
-	unsigned int opens;		/* of them, opens, which may wait in the kernel */
-	unsigned int max_opens;		/* for so many it has threads */
+	unsigned int most_opens;	/* for so many the kernel has threads */
 	struct green *late, **late_tail; /* of them, that are not in the queue yet */
 	int wakeup;			/* an eventfd, if there are more workers */
 	bool watched;			/* a poll of it is in flight */
 	bool waiting;			/* its worker waits in it */
 	bool open;			/* there is a ring; not yet in a child of fork() */
 };
+
+/* Opens of all rings, which may wait in the kernel. */
+GREEN_PER_RUN static struct {
+	atomic_uint now;
+	atomic_uint most;		/* that there are threads for */
+} opens;
 
 static void lock(struct green_uring *u)
 {
@@ -101,6 +106,7 @@ void green_uring_forked(struct green_worker *w)
 	memset(u, 0, sizeof(*u));
 	u->late_tail = &u->late;
 	u->wakeup = -1;
+	opens.now = 0;
 }
 
 int green_uring_init(struct green_worker *w)
@@ -197,19 +203,32 @@ static bool may_wait(const struct green_io *io)
 /*
  * An open that waits, for the other end of a FIFO, say, occupies one of a few
  * threads of the kernel until it is over. There must be one for each, or the open
- * that the others wait for never begins. Without IOSQE_ASYNC the kernel would first
- * try as with O_NONBLOCK, which is another call where there is something to wait for.
+ * that the others wait for never begins. These threads belong to the OS thread that
+ * submits, which may be another worker; so all rings ask for as many as all opens take.
+ */
+static void have_threads(struct green_uring *u)
+{
+	unsigned int most = atomic_load_explicit(&opens.most, memory_order_relaxed);
+	unsigned int max[2] = { most + 4 * (unsigned int)get_nprocs() };
+
+	if (u->most_opens >= most)
+		return;
+	u->most_opens = most;
+	io_uring_register_iowq_max_workers(&u->ring, max);
+}
+
+/*
+ * Without IOSQE_ASYNC the kernel would first try as with O_NONBLOCK, which is another
+ * call where there is something to wait for.
  */
 static void let_wait(struct green_uring *u, struct io_uring_sqe *sqe)
 {
-	unsigned int max[2] = { 0 };
+	unsigned int now = atomic_load_explicit(&opens.now, memory_order_relaxed);
 
 	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
-	if (u->opens <= u->max_opens)
-		return;
-	u->max_opens = 2 * u->opens;
-	max[0] = u->max_opens + 4 * (unsigned int)get_nprocs();
-	io_uring_register_iowq_max_workers(&u->ring, max);
+	if (now > atomic_load_explicit(&opens.most, memory_order_relaxed))
+		atomic_store_explicit(&opens.most, 2 * now, memory_order_relaxed);
+	have_threads(u);
 }
 
 static void submit(struct green_uring *u, struct io_uring_sqe *sqe, struct green *t)
@@ -227,7 +246,8 @@ static void start(struct green_uring *u, struct green *t)
 
 	t->io.in_flight = true;
 	fly(u, 1);
-	u->opens += may_wait(&t->io);
+	if (may_wait(&t->io))
+		atomic_fetch_add(&opens.now, 1);
 	if (sqe) {
 		submit(u, sqe, t);
 		return;
@@ -361,7 +381,8 @@ static struct green *reap(struct green_uring *u)
 		fly(u, -1);
 		if (!t)
 			continue;
-		u->opens -= may_wait(&t->io);
+		if (may_wait(&t->io))
+			atomic_fetch_sub(&opens.now, 1);
 		t->io.res = cqe->res;
 		*tail = t;
 		tail = &t->next;
@@ -459,10 +480,12 @@ struct green *green_uring_poll(struct green_worker *w)
 	 */
 	if (!u->waiting && (u->in_flight || io_uring_cq_ready(&u->ring))) {
 		start_late(u);
-		if (w == green_worker)
-			io_uring_submit_and_get_events(&u->ring);
-		else
+		if (w != green_worker) {
+			have_threads(u);
 			io_uring_submit(&u->ring);
+		} else {
+			io_uring_submit_and_get_events(&u->ring);
+		}
 		done = reap(u);
 	}
 	unlock(u);

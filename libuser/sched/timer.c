@@ -117,28 +117,22 @@ void green_timer_del(struct green *t)
 	green_spin_unlock(&h->lock, RANK_TIMERS);
 }
 
+/*
+ * One that cannot be claimed stays: it is about to park, or another has claimed it, and
+ * takes it out, or lets it wait on. Out before it is claimed it might be in the middle of
+ * its next wait by then.
+ */
 struct green *green_timer_claim(struct green_worker *w, uint64_t now)
 {
 	struct green_timers *h = &w->timers;
 	struct green *t = NULL;
-	bool claimed;
 
 	if (!green_timers(w))
 		return NULL;
 	green_spin_lock(&h->lock, RANK_TIMERS);
-	while (h->nr && h->heap[0]->wake_at <= now) {
+	if (h->nr && h->heap[0]->wake_at <= now && green_claim(h->heap[0])) {
 		t = h->heap[0];
-		/* About to park. It is found when it has. */
-		if (green_state(t) == STATE_RUNNING) {
-			t = NULL;
-			break;
-		}
-		/* Once it is out, and is not ours, it may be in the middle of its next wait. */
-		claimed = green_claim(t);
 		take_out(h, t);
-		if (claimed)
-			break;
-		t = NULL;
 	}
 	green_spin_unlock(&h->lock, RANK_TIMERS);
 	return t;

@@ -165,23 +165,15 @@ void green_shrink_some(unsigned int n)
 	end();
 }
 
-static uint64_t switches(void)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
-		sum += __atomic_load_n(&green_rt.worker[i].stats.switches, __ATOMIC_RELAXED);
-	return sum;
-}
-
 /* When the next look is due, or 0. */
 static uint64_t look_at_rest(unsigned int n)
 {
-	uint64_t now = switches();
-	bool ran = green_rt.shrink.switches != now;
+	struct green_worker *w = green_worker;
+	bool ran = w->rested != w->stats.switches;
 
+	/* What has run here may have parked after all that others have seen. */
 	if (ran) {
-		green_rt.shrink.switches = now;
+		w->rested = w->stats.switches;
 		green_rt.shrink.left = LOOKS;
 		green_rt.shrink.quiet = false;
 	}
@@ -197,8 +189,9 @@ uint64_t green_shrink_rest(unsigned int n)
 {
 	uint64_t at;
 
+	/* Who looks now may not know that something has run here. */
 	if (!begin())
-		return 0;
+		return green_now_ns() + STEP_NS;
 	at = look_at_rest(n);
 	end();
 	return at;

@@ -155,11 +155,14 @@ static long NOINLINE uses(long kb)
 	return kb ? uses(kb - 1) + room[kb % 900] : 0;
 }
 
+static int used;
+
 static void uses_and_waits(void *arg)
 {
 	char c;
 
 	uses(USED_KB);
+	__atomic_fetch_add(&used, 1, __ATOMIC_RELAXED);
 	green_read(gate[0], &c, 1);
 }
 
@@ -192,11 +195,13 @@ static int all_sleep(void *arg)
 	static green_t *t[SLEEPERS];
 	pthread_t watcher;
 
+	used = 0;
 	if (pipe(gate))
 		return -errno;
 	for (int i = 0; i < SLEEPERS; i++)
 		t[i] = green_go(uses_and_waits, NULL);
-	for (int i = 0; i < 10; i++)
+	/* With two workers the other one may be slow. */
+	while (__atomic_load_n(&used, __ATOMIC_RELAXED) < SLEEPERS)
 		green_yield();
 	seen.before = resident_kb();
 	seen.asleep = false;
