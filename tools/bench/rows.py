@@ -136,12 +136,17 @@ def memory(n):
         return Row(name, each(subjects, f"parked {number} 1024 {n.idle_s}", name=figure,
                               factor=factor), Bar(bar), gb)
 
+    def by_default(number):
+        return Row(f"{number:,} parked, stacks of default size, bytes each",
+                   each(peers, f"parked {number} 0 0", name="once"))
+
     peers = GREEN, ST, GO, GO19
     return [
         parked(f"{n.parked:,} parked, at once, bytes each", n.parked, "once", peers, 1180),
         parked(f"{n.parked:,} parked, idle {n.idle_s} s, bytes each", n.parked, "idle", peers, 450),
         parked(f"{n.most_parked:,} parked, idle {n.idle_s} s, GB", n.most_parked, "idle",
                (GREEN,), 4.5, n.most_parked / 1e9, n.most_parked // 500_000),
+        by_default(n.parked // 10),
     ]
 
 
@@ -196,7 +201,9 @@ def groups(n):
               "rows up to the start, where the limit was 13, 12, 13, 91, 171 and 34: libdill "
               "29, 20, 22, -, - and 75; neco 71, 22, 22, -, - and 101."),
         Group("workers", "Workers: how much faster two are than one", workers(n), 10, 90),
-        Group("memory", "Memory: page tables included", memory(n), 1, 120),
+        Group("memory", "Memory: page tables included", memory(n), 1, 120,
+              "Where nothing is said green's stacks begin with 1 KiB, Go's with 2, those of "
+              "state-threads with 64."),
         Group("stacks", "Stacks: moves and growth", stacks(n), 6, 40,
               "To grow, green's stacks begin with 1 KiB, or 64 KiB, the default; Go's with 2."),
         Group("timers", "Timers: CPU time, us", timers(n), 3, 40),
