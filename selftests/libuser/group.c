@@ -96,6 +96,33 @@ static int first_failure(void *arg)
 	return bad + WRONG(green_group_wait(&g) == -EDOM);
 }
 
+static long fails_soon(void *arg)
+{
+	for (long i = 0; i < (long)arg; i++)
+		green_yield();
+	return -EDOM;
+}
+
+/* With several workers the group fails while a thread is on its way into it. */
+static int failure_while_others_start(void *arg)
+{
+	int bad = 0;
+
+	for (long round = 0; round < 200 && !bad; round++) {
+		GREEN_SCOPE;
+		struct green_group g;
+		int left = 200;
+
+		clear();
+		green_group_begin(&g);
+		green_group_go(&g, fails_soon, (void *)(round % 5), NULL);
+		while (left-- && !green_group_go(&g, waits, NULL, NULL))
+			;
+		bad += WRONG(green_group_wait(&g) == -EDOM) + WRONG(ran == ended);
+	}
+	return bad;
+}
+
 /* ---- how scopes are left -------------------------------------------------- */
 
 enum way { RETURN, BLOCK, EXIT, PANIC, CANCEL, OWN_END };
@@ -260,6 +287,28 @@ static int deadline(void *arg)
 	bad += WRONG(ended == ran);
 	green_group_end(&g);
 	return bad + WRONG(green_group_deadline(&g, 0) == -EINVAL);
+}
+
+static long tells_deadline(void *arg)
+{
+	return (long)green_deadline(0);
+}
+
+static int inherited_deadline(void *arg)
+{
+	GREEN_SCOPE;
+	struct green_group g;
+	uint64_t at = green_now_ns() + 3600000 * MS;
+	long result[2] = { 1, 1 };
+	int bad = 0;
+
+	green_group_begin(&g);
+	green_group_go(&g, tells_deadline, NULL, &result[0]);
+	bad += WRONG(green_group_wait(&g) == 0) + WRONG(result[0] == 0);
+	bad += WRONG(green_group_deadline(&g, at) == 0);
+	green_group_go(&g, tells_deadline, NULL, &result[1]);
+	bad += WRONG(green_group_wait(&g) == 0) + WRONG(result[1] == (long)at);
+	return bad;
 }
 
 /* The owner's own ends its wait, and nothing else. */
@@ -470,9 +519,11 @@ static int waves(void *arg)
 WITH_WORKERS(groups);
 GREEN_TEST(groups, results_come_back, results);
 GREEN_TEST(groups, first_failure_cancels_the_others, first_failure);
+GREEN_TEST(groups, failure_while_others_start, failure_while_others_start);
 GREEN_TEST(groups, is_waited_for_on_all_ways_out, ways_out);
 GREEN_TEST(groups, end_waits_all_the_same, end_waits_all_the_same);
 GREEN_TEST(groups, deadline, deadline);
+GREEN_TEST(groups, inherited_deadline, inherited_deadline);
 GREEN_TEST(groups, owners_deadline, owners_deadline);
 GREEN_TEST(groups, not_the_owner, not_the_owner);
 GREEN_TEST(groups, cancelled_child, cancelled_child);

@@ -61,6 +61,9 @@ fi
 for program in move exit panic segment depth-O0 depth-O2; do
 	GREEN_DEBUG=move=call,verify,poison "./$program" >/dev/null 2>&1 || bad=$program
 done
+for program in mutex sync group; do
+	GREEN_DEBUG=move=call,verify,poison "./$program" >/dev/null 2>&1 || bad=$program
+done
 case ${bad-} in
 '') echo "ok 8 all moves are verified" ;;
 *) echo "not ok 8 all moves are verified"; echo "# $bad" ;;

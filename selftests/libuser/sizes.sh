@@ -10,6 +10,9 @@ echo 1..3
 for program in move exit cancel panic leave segment soak language-O0 language-O2; do
 	GREEN_DEBUG=stack=2048 "./$program" >/dev/null 2>&1 || small=$program
 done
+for program in mutex sync group; do
+	GREEN_DEBUG=stack=2048 "./$program" >/dev/null 2>&1 || small=$program
+done
 case ${small-} in
 '') echo "ok 1 all goes on on packed stacks" ;;
 *) echo "not ok 1 all goes on on packed stacks"; echo "# $small" ;;

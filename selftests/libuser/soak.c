@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * usage: soak [seconds [workers [threads]]]
- * Threads that yield, sleep, recurse, pass bytes through pipes and are cancelled,
- * on several workers, while others move their stacks. All they compute is
- * checked. One test; with arguments, progress and a table as well. Built by
- * greencc.
+ * Threads that yield, sleep, recurse, pass bytes through pipes, wait for each other by
+ * mutexes, conditions, semaphores and groups, and are cancelled, on several workers, while
+ * others move their stacks. All they compute is checked. One test; with arguments,
+ * progress and a table as well. Built by greencc.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <green.h>
+#include <green_sync.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -183,10 +183,173 @@ static void sleeps_for_ever(struct job *j)
 		green_sleep_ns(1000000000);
 }
 
+/* ---- what they wait for each other by ------------------------------------ */
+
+#define TURNS	20
+#define TOKENS	7
+
+static struct {
+	struct green_mutex lock, cond_lock;
+	struct green_cond never;
+	struct green_sem tokens, none;
+	unsigned long turns;		/* under the lock */
+	unsigned int nr_in_turn;
+} shared;
+
+/* All of them at one mutex: what each adds is neither lost nor doubled. */
+static void takes_turns(struct job *j)
+{
+	for (int i = 0; i < TURNS; i++) {
+		unsigned long old;
+
+		green_mutex_lock(&shared.lock);
+		old = shared.turns;
+		if (i % 4 == 0)
+			green_yield();
+		shared.turns = old + 1;
+		green_mutex_unlock(&shared.lock);
+		j->sum++;
+	}
+	j->want = TURNS;
+	__atomic_add_fetch(&shared.nr_in_turn, 1, __ATOMIC_RELAXED);
+}
+
+struct ball {
+	struct green_mutex lock;
+	struct green_cond thrown;
+	unsigned int at;
+};
+
+static void throw_back(struct ball *b, unsigned int side, unsigned int times)
+{
+	while (times--) {
+		green_mutex_lock(&b->lock);
+		while (b->at != side)
+			green_cond_wait(&b->thrown, &b->lock);
+		b->at = !side;
+		green_cond_broadcast(&b->thrown);
+		green_mutex_unlock(&b->lock);
+	}
+}
+
+static long partner(void *arg)
+{
+	throw_back(arg, 1, TURNS);
+	return TURNS;
+}
+
+/* Mutex, condition and group on its stack, to and fro. */
+static void plays(struct job *j)
+{
+	GREEN_SCOPE;
+	struct ball b = { .at = 0 };
+	struct green_group g;
+	long thrown = 0;
+
+	green_group_begin(&g);
+	green_group_go(&g, partner, &b, &thrown);
+	throw_back(&b, 0, TURNS);
+	if (green_group_wait(&g) == 0)
+		j->sum = thrown;
+	j->want = TURNS;
+}
+
+/* With deadlines around the time at which they come. */
+static void takes_tokens(struct job *j)
+{
+	for (unsigned int i = 0; i < TURNS; i++) {
+		int err;
+
+		green_deadline(green_now_ns() + (i + j->nr) % 8 * 50000);
+		err = green_sem_wait(&shared.tokens);
+		if (!err) {
+			if (i % 2)
+				green_yield();
+			err = green_sem_post(&shared.tokens);
+		}
+		j->sum += !err || err == -ETIMEDOUT;
+	}
+	green_deadline(0);
+	j->want = TURNS;
+}
+
+static long waits_for_none(void *arg)
+{
+	GREEN_SCOPE;
+
+	green_defer(note, (unsigned long *)arg);
+	green_sem_wait(&shared.none);
+	return 0;
+}
+
+static long gives_up(void *arg)
+{
+	for (unsigned int i = 0; i < ((struct job *)arg)->nr % 5; i++)
+		green_yield();
+	return -ERANGE;
+}
+
+/* Its group fails, by the hand of one of it or by its deadline, or is left as it is. */
+static void has_group(struct job *j)
+{
+	unsigned long ended[3] = { 0, 0, 0 };
+	long want = (const long[]){ -ERANGE, -ETIMEDOUT, 0 }[j->nr / 7 % 3];
+
+	{
+		GREEN_SCOPE;
+		struct green_group g;
+
+		green_group_begin(&g);
+		if (want == -ETIMEDOUT)
+			green_group_deadline(&g, green_now_ns() + j->nr % 5 * 50000);
+		for (int i = 0; i < 3; i++)
+			green_group_go(&g, waits_for_none, &ended[i], NULL);
+		if (want == -ERANGE)
+			green_group_go(&g, gives_up, j, NULL);
+		/* A child that sees the deadline itself returns 0. */
+		if (want) {
+			long err = green_group_wait(&g);
+
+			j->sum = err == want || (!err && want == -ETIMEDOUT);
+		} else {
+			j->sum = 1;
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		j->sum += ended[i];
+	j->want = 4;
+}
+
+static void unlock(struct green_mutex *m, unsigned long *sum)
+{
+	if (!green_mutex_unlock(m))
+		++*sum;
+}
+
+/* Cancelled while it waits, all of them at once: each has the mutex when it unlocks it. */
+static void waits_for_signal(struct job *j)
+{
+	GREEN_SCOPE;
+
+	j->want = 0;
+	green_mutex_lock(&shared.cond_lock);
+	j->want = 1;
+	green_defer(unlock, &shared.cond_lock, &j->sum);
+	for (;;)
+		green_cond_wait(&shared.never, &shared.cond_lock);
+}
+
 static void (*const kinds[])(struct job *j) = {
 	yields, sleeps, own_variables, passes_bytes, calls_foreign, sleeps_for_ever,
+	takes_turns, plays, takes_tokens, has_group, waits_for_signal,
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static bool is_cancelled(const struct job *j)
+{
+	return kinds[j->nr % KINDS] == sleeps_for_ever ||
+	       kinds[j->nr % KINDS] == waits_for_signal;
+}
 
 static void work(void *arg)
 {
@@ -241,7 +404,7 @@ static void close_pipes(void)
 
 static void check(struct job *j)
 {
-	int want = kinds[j->nr % KINDS] == sleeps_for_ever ? -ECANCELED : 0;
+	int want = is_cancelled(j) ? -ECANCELED : 0;
 
 	total.cancelled += j->status == -ECANCELED;
 	if (j->sum == j->want && j->status == want)
@@ -251,12 +414,31 @@ static void check(struct job *j)
 	       j->sum, j->want, j->status, want);
 }
 
+/* What is shared is as it was: nothing was lost, and nobody waits or holds anything. */
+static void check_shared(void)
+{
+	unsigned int bad = shared.turns != (unsigned long)shared.nr_in_turn * TURNS;
+
+	bad += shared.tokens.count != TOKENS;
+	bad += green_mutex_destroy(&shared.lock) != 0;
+	bad += green_mutex_destroy(&shared.cond_lock) != 0;
+	bad += green_cond_destroy(&shared.never) != 0;
+	bad += green_sem_destroy(&shared.tokens) != 0;
+	bad += green_sem_destroy(&shared.none) != 0;
+	total.failures += bad;
+	if (bad)
+		printf("# shared: %lu turns of %u threads, %u tokens, %u wrong\n", shared.turns,
+		       shared.nr_in_turn, shared.tokens.count, bad);
+}
+
 static int round_of_threads(void *unused)
 {
 	green_t *movers[MOVERS];
 	unsigned int i;
 
 	(void)unused;
+	memset(&shared, 0, sizeof(shared));
+	shared.tokens.count = TOKENS;
 	for (i = 0; i < opt.threads; i++) {
 		jobs[i].nr = i;
 		jobs[i].sum = 0;
@@ -270,7 +452,7 @@ static int round_of_threads(void *unused)
 		movers[i] = green_go(mover, (void *)(uintptr_t)(i + 1));
 	green_sleep_ns(20000000);
 	for (i = 0; i < opt.threads; i++)
-		if (kinds[i % KINDS] == sleeps_for_ever)
+		if (is_cancelled(&jobs[i]))
 			green_cancel(jobs[i].thread);
 	green_sleep_ns(5000000);
 	moving = false;
@@ -282,6 +464,7 @@ static int round_of_threads(void *unused)
 		jobs[i].status = green_join(jobs[i].thread);
 	for (i = 0; i < opt.threads; i++)
 		check(&jobs[i]);
+	check_shared();
 	return green_stats(&total.stats);
 }
 
