@@ -369,6 +369,69 @@ const char *green_try(void (*fn)(void *), void *arg GREEN_NOESCAPE);
 int green_defer_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void green_panic_raise(void) __attribute__((noreturn));
 
+/* ---- thread-locals ---------------------------------------------------- */
+
+#define GREEN_KEYS 1024			/* that there can be */
+#define GREEN_KEY_PASSES 4
+
+/**
+ * green_key_create() - a variable of which each green thread has a value of its own
+ * @destructor:	called at a thread's end with its value, if that is not NULL; or NULL
+ *
+ * May be called anywhere, also before green_run(); keys outlive it.
+ *
+ * Destructors run in the thread that ends, after all that it has deferred: when its
+ * function has returned, at green_exit(), or when it is cancelled. For each value that
+ * is not NULL that is set to NULL first, then the key's destructor is called; in no order to
+ * be relied on. If destructors have set values, all of it is done again, but not more than
+ * GREEN_KEY_PASSES times; what is left then is forgotten. Destructors may do what the
+ * thread may do, but they are not cancelled. Threads that are abandoned, as the first
+ * thread has ended, call none.
+ *
+ * Returns the key, 0 or more; -EAGAIN if there are GREEN_KEYS already.
+ */
+int green_key_create(void (*destructor)(void *value));
+
+/**
+ * green_key_delete() - forget a key, and all values that threads have of it
+ *
+ * No destructor is called, so they are to be freed before. May be called anywhere.
+ * The number is no other key's for the next two million that are created.
+ *
+ * Returns 0; -EINVAL if there is no such key.
+ */
+int green_key_delete(int key);
+
+/**
+ * green_key_get() - the calling thread's value
+ *
+ * A function call and a few loads: it never waits. Returns NULL before a value was
+ * set; where the caller is not a green thread; and if there is no such key.
+ */
+void *green_key_get(int key);
+
+/*
+ * What green_key_set() is made of: the first returns 1 if the second is to make room.
+ * Both keep @value, and so pin its frame if it lies on the stack.
+ */
+int green_key_put(int key, const void *value);
+int green_key_store(int key, const void *value);
+
+/**
+ * green_key_set() - set the calling thread's value; green only
+ * @value:	is the caller's; an address on the stack makes that frame immovable until
+ *		its function returns
+ *
+ * As cheap as green_key_get(), but for a thread's first value, and sometimes its
+ * fifth, ninth and so on. Returns 0; -EINVAL if there is no such key; -EPERM; -ENOMEM.
+ */
+static inline int green_key_set(int key, const void *value)
+{
+	int err = green_key_put(key, value);
+
+	return err > 0 ? green_key_store(key, value) : err;
+}
+
 /* ---- stacks ----------------------------------------------------------- */
 
 /* Why a stack was not moved. */

@@ -27,6 +27,7 @@
 #include "stack/refusal.h"
 #include "stack/segment.h"
 #include "unwind/defer.h"
+#include "unwind/key.h"
 #include "unwind/leave.h"
 
 #include <errno.h>
@@ -160,6 +161,7 @@ static void abandon_threads(void)
 		free(t->ending);
 		green_defers_free(t);
 		green_panics_free(t);
+		green_values_free(t);
 		green_escapes_free(t);
 		green_segments_free(t);
 		if (t->slot && !t->slot->slab)
@@ -184,7 +186,8 @@ static void runtime_exit(void)
 /* Run threads until all is over. */
 static void enter(struct green_worker *w)
 {
-	w->doors = (struct green_doors){ green_stack_grow, green_exit, green_thread_end };
+	w->doors = (struct green_doors){ green_stack_grow, green_exit, green_thread_destroy,
+					 green_thread_end };
 	green_stir(w);
 	green_worker_enter(w);
 	green_fork_end();

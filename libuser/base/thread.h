@@ -31,6 +31,7 @@ enum green_cancel {
 	CANCEL_DELIVERED,
 };
 
+struct green_values;
 struct green_wait_kind;
 
 /* Who is told of a thread's end: the first member of something larger. */
@@ -50,6 +51,7 @@ struct green {
 	struct green_slot *slot;	/* of the newest segment */
 	struct green_segment *segment;	/* ... or NULL while there is but one */
 	struct green_slot *spare;	/* slots of segments that were left */
+	struct green_values *values;	/* of keys, or NULL while there was none: unwind/key.c */
 	unsigned int first_size;	/* of its first slot */
 	unsigned int idle;		/* looks of shrink.c since it parked */
 	unsigned int crossings;		/* of border, without a proof */

@@ -31,6 +31,7 @@ struct green_timers {
 struct green_doors {
 	void (*grow)(uint64_t need, uint64_t taken);	/* green_stack_grow() */
 	void (*exit)(void);				/* green_exit() */
+	long (*destroy)(long ret);			/* green_thread_destroy() */
 	void (*end)(long ret);				/* green_thread_end() */
 };
 

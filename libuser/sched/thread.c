@@ -21,6 +21,7 @@
 #include "stack/segment.h"
 #include "unwind/defer.h"
 #include "unwind/exit.h"
+#include "unwind/key.h"
 #include "unwind/panic.h"
 
 #include <errno.h>
@@ -158,6 +159,7 @@ green_t *rt_go(void (*fn)(void *), void *arg)
 static void free_all_of(struct green *t)
 {
 	green_panics_free(t);
+	green_values_free(t);
 	green_escapes_free(t);
 	green_defers_free(t);
 	green_segments_free(t);

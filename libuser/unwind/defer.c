@@ -104,6 +104,19 @@ struct green_defer *green_defer_take(struct green *t)
 	return &t->call;
 }
 
+struct green_defer *green_call_with(struct green *t, void (*fn)(void *), void *arg)
+{
+	t->call = (struct green_defer){
+		.fn = (green_fn)fn,
+		.nr_args = 1,
+		.kinds = 1,
+		.args = { (uintptr_t)arg },
+	};
+	if (lacks_room(t, &t->call))
+		t->call.flags |= GREEN_RECORD_UNTESTED;
+	return &t->call;
+}
+
 /* green_defer_leave(): the next call of a scope that has some. */
 struct green_defer *rt_defer_pop(const struct green_scope *s)
 {

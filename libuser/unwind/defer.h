@@ -10,5 +10,7 @@ struct green_defer;
 void green_defers_free(struct green *t);
 /* Take the newest record off the chain, into t->call. */
 struct green_defer *green_defer_take(struct green *t);
+/* A call that was not deferred, in t->call, too. */
+struct green_defer *green_call_with(struct green *t, void (*fn)(void *), void *arg);
 
 #endif

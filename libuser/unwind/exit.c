@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "unwind/defer.h"
 #include "unwind/exit.h"
+#include "unwind/key.h"
 
 #include <errno.h>
 
@@ -23,7 +24,7 @@ struct green_defer *rt_exit_next(void)
 
 	t->exiting = green_caller_sp(t);
 	t->try = NULL;
-	return t->defers ? green_defer_take(t) : NULL;
+	return t->defers ? green_defer_take(t) : green_destructor_take(t);
 }
 
 int green_exit_status(const struct green *t)

@@ -46,6 +46,8 @@ long green_worker_enter(struct green_worker *w);
 /* Of calls.def's kind INNER, so to speak: by way of struct green_doors. */
 void green_stack_grow(uint64_t need, uint64_t taken);
 void green_thread_end(long ret);
+/* Calls the destructors of the running thread's values; returns @ret. */
+long green_thread_destroy(long ret);
 /* @target is about to become the stack pointer: bring the running thread in line. */
 void green_leave_frames(uintptr_t target);
 /* The stack pointer in a jmp_buf. */

@@ -31,6 +31,7 @@ void green_offsets(void)
 	OFFSET(T_SLOT, green, slot);
 	OFFSET(T_SEGMENT, green, segment);
 	OFFSET(T_SPARE, green, spare);
+	OFFSET(T_VALUES, green, values);
 
 	OFFSET(S_LO, green_segment, lo);
 	OFFSET(S_HI, green_segment, hi);
@@ -50,6 +51,7 @@ void green_offsets(void)
 	OFFSET(W_FRAMES, green_worker, frames);
 	OFFSET(W_GROW, green_worker, doors.grow);
 	OFFSET(W_EXIT, green_worker, doors.exit);
+	OFFSET(W_DESTROY, green_worker, doors.destroy);
 	OFFSET(W_END, green_worker, doors.end);
 
 	DEFINE(SAVED_SIZE, sizeof(struct green_saved));

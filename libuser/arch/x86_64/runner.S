@@ -78,6 +78,34 @@ green_defer_leave:
 	SAFEPOINT green_defer_leave, .Lleave_call, 0
 	MAP_END	green_defer_leave
 
+/* long green_thread_destroy(long ret): call all destructors; returns @ret. */
+	.globl	green_thread_destroy
+	.hidden	green_thread_destroy
+	.type	green_thread_destroy, @function
+	.p2align 4
+green_thread_destroy:
+	.cfi_startproc
+	FRAME
+	subq	$16, %rsp
+	movq	%rdi, (%rsp)
+1:	call	green_destructor_next
+.Ldestroy_next:
+	testq	%rax, %rax
+	jz	2f
+	CALL_DEFERRED
+.Ldestroy_call:
+	jmp	1b
+2:	movq	(%rsp), %rax
+	leave
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	ret
+	.cfi_endproc
+	MAP	green_thread_destroy, 1, 0, 2
+	SAFEPOINT green_thread_destroy, .Ldestroy_next
+	SAFEPOINT green_thread_destroy, .Ldestroy_call
+	MAP_END	green_thread_destroy
+
 /*
  * \name does not return: it runs what \next hands out, then ends the thread.
  * green_panic_next() never runs dry; it goes on in green_try(), or nowhere.

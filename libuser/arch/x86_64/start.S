@@ -35,8 +35,14 @@ green_thread_base:
 	movq	%rax, %rdi
 	movq	green_worker@gottpoff(%rip), %r11
 	movq	%fs:(%r11), %r11
+	movq	W_CURRENT(%r11), %rax
+	cmpq	$0, T_VALUES(%rax)
+	jne	1f
 	call	*W_END(%r11)
 	ud2
+1:	leaq	green_thread_base(%rip), %rax	/* comes back as the function did */
+	pushq	%rax
+	jmp	*W_DESTROY(%r11)
 	.cfi_endproc
 	.size	green_thread_start, . - green_thread_start
 
