@@ -11,23 +11,23 @@
  *	- nobody touches its stack while that moves, nor the object when the thread has
  *	  gone on and may have freed it;
  *
- * and that with each of the mistakes M_... some of this is not so.
+ * and that with each of the mistakes M_... some of this is not so. Each step is seen at once
+ * by all; in the code barriers see to that (base/freeze.h).
  */
 #define ROUNDS	2
 #define POSTS	2
 
 mtype = { RUNNING, READY, PARKED, CLAIMED, MOVING, DONE };
-mtype = { NOTHING, BROUGHT, LATE, CANCELLED };
+mtype = { NOTHING, BROUGHT, LATE, CANCELLED };	/* how a wait ended */
 
 /* The thread. */
 mtype state = READY;
 mtype ret = NOTHING;
-bool asked;			/* green_cancel(): in one word with state */
+bool asked;			/* green_cancel(), and nothing has come of it yet */
 byte queued = 1;		/* times that it is in a run queue */
 byte wait;			/* which of its waits: counts up */
 bool deadline;			/* that one has one ... */
-bool timer;			/* ... and is in the heap of this worker: */
-byte heap;
+bool timer;			/* ... and is in the heap */
 bool moving;			/* its stack is half here, half there */
 
 /* The object: a semaphore, which may lie on the thread's stack. */
@@ -89,7 +89,7 @@ inline ready()
 	}
 }
 
-/* The claim of @why is the caller's. */
+/* Who calls has claimed it. */
 inline abort_wait(why)
 {
 #ifdef M_READY_BEFORE_UNLINK
@@ -108,16 +108,52 @@ inline abort_wait(why)
 }
 
 /*
- * A worker runs the thread, until that has parked: then it is another's. Its timers ring
- * between two threads only, so never while one of its own is about to park.
+ * The caller has asked, or has found that somebody did. It holds the thread while it
+ * looks: if nothing is due, whoever ends the wait must not miss it.
+ */
+inline cancel_now()
+{
+	ok = false;
+	do
+	:: atomic { state == PARKED -> state = MOVING }
+	   if
+	   :: asked -> state = CLAIMED; ok = true
+	   :: else -> state = PARKED
+	   fi;
+	   break
+#ifdef M_CANCEL_GIVES_UP_AT_A_MOVE
+	:: state == MOVING -> break
+#endif
+	:: state != PARKED && state != MOVING -> break
+	od;
+	if
+	:: ok ->
+		asked = false;
+		abort_wait(CANCELLED)
+	:: else
+	fi
+}
+
+/*
+ * A worker runs the thread until that has parked: then it is another's. Each rings the
+ * timers of both.
  */
 proctype worker(bit me)
 {
-	bool ok;
+	bool ok, parked;
 	byte which;
 
 end:	do
+	:: parked ->
+		parked = false;
+#ifndef M_NO_LOOK_AFTER_PARKING
+		if
+		:: asked -> cancel_now()
+		:: else
+		fi
+#endif
 	:: atomic {
+		!parked &&
 		queued ->
 		assert(state == READY && queued == 1);
 		queued--;
@@ -126,11 +162,7 @@ end:	do
 	   assert(!moving);
 	   goto runs
 	:: state == DONE -> break
-#ifdef M_ANYBODYS_TIMER_RINGS
-	:: timer -> goto rings
-#else
-	:: timer && heap == me -> goto rings
-#endif
+	:: !parked && timer -> goto rings
 looks:
 	   skip
 	od;
@@ -139,17 +171,19 @@ looks:
 rings:	take(timers_lock);
 	ok = false;
 	if
-#ifdef M_ANYBODYS_TIMER_RINGS
+#ifdef M_RING_FOR_WHAT_RUNS
 	:: timer ->
 #else
-	:: timer && heap == me ->
+	/* One that is about to park is left in the heap. */
+	:: timer && state != RUNNING ->
 #endif
-		timer = false;
 		which = wait;
 #ifdef M_RING_THEN_CLAIM
+		timer = false;
 		timers_lock = false;
 #endif
-		claim(ok)
+		claim(ok);
+		timer = false
 	:: else
 	fi;
 	timers_lock = false;
@@ -173,7 +207,7 @@ runs:	/* Who has ended the wait has left nothing of it. */
 		gone = true;
 		state = DONE;
 		goto looks
-	:: ret == CANCELLED || wait == ROUNDS ->
+	:: ret == CANCELLED || asked || wait == ROUNDS ->
 		state = DONE;
 		goto looks
 	:: else
@@ -193,44 +227,20 @@ runs:	/* Who has ended the wait has left nothing of it. */
 	:: deadline = true;
 	   take(timers_lock);
 	   timer = true;
-	   heap = me;
 	   timers_lock = false
 	:: deadline = false
 	fi;
 	in_list = true;
 #ifdef M_PARK_WITHOUT_THE_LOCK
 	unlock_object();
-#endif
-	atomic {
-		ok = !asked;
-#ifdef M_PARK_THOUGH_CANCELLED
-		ok = true;
-#endif
-		if
-		:: ok -> state = PARKED
-		:: else
-		fi
-	}
-#ifdef M_PARK_WITHOUT_THE_LOCK
-	if
-	:: ok -> goto looks
-	:: else
-	fi;
-	lock_object();
-#endif
-	if
-	:: ok ->
-		unlock_object();
-		goto looks
-	:: else
-	fi;
-	in_list = false;
+	parked = true;
+	state = PARKED;
+#else
+	parked = true;
+	state = PARKED;
 	unlock_object();
-	take(timers_lock);
-	timer = false;
-	timers_lock = false;
-	ret = CANCELLED;
-	goto runs;
+#endif
+	goto looks;
 
 done:	skip
 }
@@ -275,12 +285,8 @@ proctype canceller()
 {
 	bool ok;
 
-	atomic { asked = true }
-	claim(ok);
-	if
-	:: ok -> abort_wait(CANCELLED)
-	:: else
-	fi
+	asked = true;
+	cancel_now()
 }
 
 proctype mover()

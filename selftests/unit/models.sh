@@ -39,12 +39,13 @@ if ! command -v spin >/dev/null; then
 	exit 0
 fi
 models=$(find "$src" -name '*.pml' | sort)
-mistakes=$(cat $models | grep -o '\<M_[A-Z][A-Z_]*' | sort -u | wc -l)
+mistakes=$(echo "$models" | xargs cat | grep -o '\<M_[A-Z][A-Z_]*' | sort -u | wc -l)
 echo "1..$(($(echo "$models" | wc -l) + mistakes))"
 for model in $models; do
 	name=$(basename "$model" .pml)
 	[ "$(check "$model")" = holds ]
 	report $? "$name holds"
+	# shellcheck disable=SC2013 # words
 	for mistake in $(grep -o '\<M_[A-Z][A-Z_]*' "$model" | sort -u); do
 		[ "$(check "$model" -D"$mistake")" = fails ]
 		report $? "$name: $mistake is found"
