@@ -15,7 +15,7 @@
 #define _GNU_SOURCE
 #include "../tools/greencc/ways.h"
 #include "base/fail.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "names.h"
 
 #include <dlfcn.h>

@@ -12,7 +12,7 @@
 #include "base/worker.h"
 #include "fork.h"
 #include "io/call.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "memory/arena.h"
 #include "memory/slot.h"
 #include "names.h"

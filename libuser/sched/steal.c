@@ -16,7 +16,7 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "sched/queue.h"
 #include "sched/steal.h"
 #include "stack/bounds.h"

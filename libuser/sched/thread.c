@@ -9,7 +9,7 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "memory/arena.h"
 #include "memory/backend.h"
 #include "memory/slot.h"

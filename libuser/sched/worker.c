@@ -18,7 +18,7 @@
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
-#include "maps/maps.h"
+#include "maps/site.h"
 #include "sched/kick.h"
 #include "sched/poller.h"
 #include "sched/queue.h"

@@ -9,7 +9,7 @@
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "maps/symbol.h"
 #include "memory/arena.h"
 #include "memory/sizes.h"

@@ -14,7 +14,7 @@
 #include "arch/x86_64/frame.h"
 #include "base/thread.h"
 #include "base/worker.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "stack/bounds.h"
 #include "stack/pin.h"
 

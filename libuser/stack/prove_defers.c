@@ -6,7 +6,7 @@
 #include "base/debug.h"
 #include "base/fail.h"
 #include "base/thread.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "maps/symbol.h"
 #include "memory/arena.h"
 #include "stack/bounds.h"

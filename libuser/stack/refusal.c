@@ -5,7 +5,7 @@
 #include "base/runtime.h"
 #include "base/worker.h"
 #include "calls.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "maps/symbol.h"
 #include "stack/refusal.h"
 

@@ -8,7 +8,7 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
-#include "maps/maps.h"
+#include "maps/registry.h"
 #include "memory/slot.h"
 #include "stack/bounds.h"
 #include "stack/prove_defers.h"
