@@ -10,7 +10,6 @@
  * or if all have some, by one that finds that the other has not switched for long.
  * A thread that is bound, or has other code's frames, waits for its worker.
  */
-#include "arch/x86_64/frame.h"
 #include "base/lock.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -19,7 +18,7 @@
 #include "maps/registry.h"
 #include "sched/queue.h"
 #include "sched/steal.h"
-#include "stack/bounds.h"
+#include "stack/frames.h"
 
 #include <errno.h>
 
@@ -40,25 +39,18 @@ static bool computes_addresses(const void *ret)
 /* May another worker run it? */
 static bool is_portable(const struct green *t)
 {
-	const struct green_saved *s = (const void *)t->sp;
-	uintptr_t fp = s->rbp;
-	const void *ret = (const void *)s->pc;
+	struct green_frame f;
 	unsigned int i;
 
-	if (ret == green_thread_entry)
+	green_frame_first(t, &f);
+	if (f.ret == green_thread_entry)
 		return true;
 	if (t->bound)
 		return false;
-	if (ret == (const void *)green_cancelled)
-		ret = *(const void **)(s + 1);
-	for (i = 0; i < MAX_FRAMES && ret != green_thread_base; i++) {
-		if (!green_is_join(ret) && !computes_addresses(ret))
+	for (i = 0; i < MAX_FRAMES && f.ret != green_thread_base; i++)
+		if ((!green_is_join(f.ret) && !computes_addresses(f.ret)) ||
+		    !green_frame_next(&f))
 			return false;
-		if (fp % 8 || !green_on_stack(t, fp))
-			return false;
-		ret = ((const void **)fp)[1];
-		fp = *(const uintptr_t *)fp;
-	}
 	return i < MAX_FRAMES;
 }
 

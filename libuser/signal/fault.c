@@ -4,7 +4,6 @@
  * green thread it was and where.
  */
 #define _GNU_SOURCE
-#include "arch/x86_64/frame.h"
 #include "base/fail.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -18,6 +17,7 @@
 #include "signal/fault.h"
 #include "signal/stack.h"
 #include "stack/bounds.h"
+#include "stack/frames.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -106,20 +106,20 @@ static void say_frame(unsigned int nr, const void *pc)
 	say("green: #%u %s\n", nr, name);
 }
 
-/* Along the rbp chain, from the registers at the fault; over segments as well. */
+/* From the registers at the fault, over segments, and over frames that are not ours. */
 static void backtrace(const struct green *t, const greg_t *regs)
 {
-	uintptr_t fp = regs[REG_RBP];
-	const void *ret = (const void *)regs[REG_RIP];
+	struct green_frame f = {
+		.ret = (const void *)regs[REG_RIP], .rbp = regs[REG_RBP],
+	};
 	unsigned int i;
 
-	for (i = 0; i < MAX_FRAMES && ret != green_thread_base; i++) {
-		if (!green_is_join(ret))
-			say_frame(i, ret);
-		if (fp % 8 || !green_on_stack(t, fp) || !green_on_stack(t, fp + 8))
+	for (i = 0; i < MAX_FRAMES && f.ret != green_thread_base; i++) {
+		if (!green_is_join(f.ret))
+			say_frame(i, f.ret);
+		if (!green_frame_next(&f) &&
+		    !(green_frame_at(t, f.ret, f.rbp, &f) && green_frame_next(&f)))
 			return;
-		ret = ((const void **)fp)[1];
-		fp = *(const uintptr_t *)fp;
 	}
 	if (i == MAX_FRAMES)
 		say("green: ...\n");

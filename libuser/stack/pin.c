@@ -11,11 +11,12 @@
  *
  * Why this is enough stands in tools/greencc/pass/Barrier.cpp.
  */
-#include "arch/x86_64/frame.h"
+#include "base/assert.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "maps/registry.h"
 #include "stack/bounds.h"
+#include "stack/frames.h"
 #include "stack/pin.h"
 
 #include <stdlib.h>
@@ -74,23 +75,22 @@ void green_escapes_free(struct green *t)
  */
 static uintptr_t frame_of(const struct green *t, uintptr_t addr, uintptr_t fp, uint32_t *flags)
 {
-	uintptr_t lo, hi;
+	struct green_frame f;
 
 	*flags = 0;
-	for (;;) {
-		const uintptr_t *frame = (const uintptr_t *)fp;
-		const void *ret;
+	if (!green_frame_at(t, NULL, fp, &f))
+		return 0;
+	while (green_frame_is_whole(&f)) {
+		uintptr_t end = f.rbp + 16;
 
-		if (fp % 8 || !green_range_of(t, fp, &lo, &hi) || hi - fp < 16)
+		if (addr >= f.lo && addr < end)
+			return end;
+		green_frame_next(&f);
+		*flags = green_map_flags((const char *)f.ret - 1);
+		if (!*flags && !green_is_join(f.ret))
 			return 0;
-		if (addr >= lo && addr < fp + 16)
-			return fp + 16;
-		ret = (const void *)frame[1];
-		*flags = green_map_flags((const char *)ret - 1);
-		if (!*flags && !green_is_join(ret))
-			return 0;
-		fp = frame[0];
 	}
+	return 0;
 }
 
 static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
@@ -200,6 +200,7 @@ static void add(struct green *t, uintptr_t addr, uintptr_t frame)
 	if (!has_room(t))
 		merge_lowest(t);
 	p = t->escapes.many ?: t->escapes.few;
+	green_assert(t->escapes.nr < (t->escapes.many ? GREEN_ESCAPES : GREEN_FEW_ESCAPES));
 	p[t->escapes.nr++] = (struct green_escape){ addr, addr, frame ? frame : addr + 1 };
 }
 

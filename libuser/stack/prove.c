@@ -14,6 +14,7 @@
 #include "maps/site.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "stack/frames.h"
 #include "stack/pin.h"
 #include "stack/prove.h"
 #include "stack/prove_defers.h"
@@ -22,14 +23,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-
-struct frame {
-	const void *ret;		/* where it goes on */
-	uintptr_t rbp;
-	uintptr_t rsp;			/* at the call */
-	uintptr_t lo, hi;		/* of the segment that it is in */
-	const struct green_site *site;
-};
 
 /* In an older segment, which stays where it is. */
 static int older_word(struct green_proof *p, uintptr_t addr)
@@ -73,11 +66,6 @@ static void chain_word(struct green_proof *p, uintptr_t addr)
 	green_proof_set_chain(p, addr);
 }
 
-static bool on_stack(const struct frame *f, uintptr_t addr, size_t size)
-{
-	return addr >= f->lo && addr < f->hi && size <= f->hi - addr && addr % 8 == 0;
-}
-
 /* May this untyped word be a live address of the stack? */
 static bool looks_live(const struct green_proof *p, uintptr_t value)
 {
@@ -113,7 +101,7 @@ static uint32_t skip_dead(const struct green_proof *p, const uintptr_t *word, ui
 	return i;
 }
 
-static int prove_words(struct green *t, struct green_proof *p, const struct frame *f,
+static int prove_words(struct green *t, struct green_proof *p, const struct green_frame *f,
 		       const struct green_words *words, struct green_nomove *why)
 {
 	uintptr_t addr = (words->base == GREEN_BASE_RBP ? f->rbp : f->rsp) + words->offset;
@@ -122,7 +110,7 @@ static int prove_words(struct green *t, struct green_proof *p, const struct fram
 
 	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_SCALAR)
 		return 0;
-	if (n && !on_stack(f, addr, 8 * (size_t)n))
+	if (n && !green_frame_has(f, addr, 8 * (size_t)n))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
 	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_AMBIGUOUS) {
 		i = skip_dead(p, (const uintptr_t *)addr, n);
@@ -144,7 +132,7 @@ static int prove_words(struct green *t, struct green_proof *p, const struct fram
 	return 0;
 }
 
-static void trace_frame(const struct frame *f)
+static void trace_frame(const struct green_frame *f)
 {
 	struct green_map m;
 
@@ -157,19 +145,18 @@ static void trace_frame(const struct frame *f)
  * What an entry test has secured stays secured until the function returns: it may be
  * about to call foreign code.
  */
-static void note_need(struct green_proof *p, const struct frame *f)
+static void note_need(struct green_proof *p, const struct green_frame *f, uint32_t flags)
 {
 	static const size_t need[] = { 0, 4UL << 10, 32UL << 10, 264UL << 10 };
-	size_t n = need[GREEN_MAP_NEED(f->site->flags)];
+	size_t n = need[GREEN_MAP_NEED(flags)];
 
 	if (f->rsp - n < p->secured)
 		p->secured = f->rsp - n;
 }
 
-static int prove_frame(struct green *t, struct green_proof *p, const struct frame *f,
-		       struct green_nomove *why)
+static int prove_frame(struct green *t, struct green_proof *p, const struct green_frame *f,
+		       const struct green_site *s, struct green_nomove *why)
 {
-	const struct green_site *s = f->site;
 	uint32_t i;
 	int err;
 
@@ -183,7 +170,7 @@ static int prove_frame(struct green *t, struct green_proof *p, const struct fram
 	if (!s->mapped)
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
 	if (f->lo == t->lo)
-		note_need(p, f);
+		note_need(p, f, s->flags);
 	if (f->lo == t->lo && green_escape_in(t, f->rsp, f->rbp + 16))
 		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
 	for (i = 0; i < s->nr; i++) {
@@ -207,7 +194,7 @@ static const void *innermost(const struct green *t)
  * A function that has not laid out its frame: its arguments, and then, like a
  * frame, the call of it.
  */
-static int prove_entry(struct green_proof *p, struct frame *f, struct green_nomove *why)
+static int prove_entry(struct green_proof *p, struct green_frame *f, struct green_nomove *why)
 {
 	struct green_entry *e = (void *)f->rsp;
 	uint64_t *ret = (void *)(e + 1);
@@ -234,27 +221,12 @@ static int prove_entry(struct green_proof *p, struct frame *f, struct green_nomo
 	return 0;
 }
 
-static bool next_frame(struct frame *f)
-{
-	if (f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
-		return false;
-	f->rsp = f->rbp + 16;
-	f->ret = ((const void **)f->rbp)[1];
-	f->rbp = *(const uintptr_t *)f->rbp;
-	return true;
-}
-
 /* Where the stack began: the function's frame, and its argument. */
-static int prove_innermost(struct green_proof *p, struct frame *f, struct green_nomove *why)
+static int prove_innermost(struct green_proof *p, struct green_frame *f, struct green_nomove *why)
 {
 	const struct green_saved *s = (const void *)p->sp;
 	int err;
 
-	/* Cancelled: as if called in the place of what it waited in. */
-	if (f->ret == (const void *)green_cancelled) {
-		f->ret = *(const void **)f->rsp;
-		f->rsp += 8;
-	}
 	if (f->ret == green_stack_morestack_return) {
 		err = prove_entry(p, f, why);
 		if (err)
@@ -266,21 +238,22 @@ static int prove_innermost(struct green_proof *p, struct frame *f, struct green_
 }
 
 static int prove_segment(struct green *t, struct green_proof *p,
-			 struct frame *f, struct green_nomove *why)
+			 struct green_frame *f, struct green_nomove *why)
 {
+	const struct green_site *site;
 	int err;
 
 	while (f->ret != green_thread_base && !green_is_join(f->ret)) {
-		err = green_map_site(&green_worker->sites, f->ret, &f->site);
+		err = green_map_site(&green_worker->sites, f->ret, &site);
 		if (err == -ENOMEM)
 			return err;
-		if (err || f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
+		if (err || !green_frame_is_whole(f))
 			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-		err = prove_frame(t, p, f, why);
+		err = prove_frame(t, p, f, site, why);
 		if (err)
 			return err;
 		chain_word(p, f->rbp);
-		next_frame(f);
+		green_frame_up(f);
 	}
 	/* Whatever else. */
 	if (green_escape_in(t, p->sp, p->hi))
@@ -295,34 +268,26 @@ static int prove_segment(struct green *t, struct green_proof *p,
  * address that is not pinned, nor is anything older reached but through it.
  */
 static int prove_older(struct green *t, struct green_proof *p,
-		       struct frame *f, struct green_nomove *why)
+		       struct green_frame *f, struct green_nomove *why)
 {
-	const struct green_segment *s = t->segment;
+	const struct green_site *site;
 	int err;
 
-	for (; f->ret != green_thread_base; next_frame(f)) {
-		if (green_is_join(f->ret)) {
-			f->lo = s->lo;
-			f->hi = s->hi;
-			f->rsp = s->sp + 8;
-			f->rbp = s->rbp;
-			f->ret = s->ret;
-			s = s->outer;
-			if (f->ret == green_thread_base)
-				break;
+	while (f->ret != green_thread_base) {
+		if (!green_is_join(f->ret)) {
+			err = green_map_site(&green_worker->sites, f->ret, &site);
+			if (err == -ENOMEM)
+				return err;
+			if (err || !(site->flags & GREEN_MAP_BARRIERS))
+				return 0;
+			if (!green_frame_is_whole(f))
+				return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
+			err = site->flags & GREEN_MAP_SHARED ? 0 : prove_frame(t, p, f, site, why);
+			if (err)
+				return err;
 		}
-		err = green_map_site(&green_worker->sites, f->ret, &f->site);
-		if (err == -ENOMEM)
-			return err;
-		if (err || !(f->site->flags & GREEN_MAP_BARRIERS))
-			return 0;
-		if (f->rbp < f->rsp || !on_stack(f, f->rbp, 16))
+		if (!green_frame_next(f))
 			return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-		if (f->site->flags & GREEN_MAP_SHARED)
-			continue;
-		err = prove_frame(t, p, f, why);
-		if (err)
-			return err;
 	}
 	return 0;
 }
@@ -331,12 +296,10 @@ static int prove_older(struct green *t, struct green_proof *p,
 static int prove_frames(struct green *t, struct green_proof *p,
 			struct green_nomove *why)
 {
-	const struct green_saved *s = (const void *)p->sp;
-	struct frame f = {
-		(const void *)s->pc, s->rbp, p->sp + sizeof(*s), t->lo, t->hi, NULL,
-	};
+	struct green_frame f;
 	int err;
 
+	green_frame_first(t, &f);
 	/* It has not begun: nothing but its argument is on the stack. */
 	if (f.ret == green_thread_entry)
 		return 0;
