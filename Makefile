@@ -55,6 +55,12 @@ test: all selftests	## run all tests, here and in virtual machines
 test-native: libuser greencc selftests	## run the tests that need no module
 	$(Q)selftests/test host
 
+test-debug: greencc	## run the library's tests on a libgreen that checks its invariants
+	$(Q)$(MAKE) $(S) -C libuser OUT=$(OUT)/debug/libuser CFLAGS="-O2 -g -DGREEN_CHECKS"
+	$(Q)$(MAKE) $(S) -C selftests OUTPUT=$(OUT)/debug/selftests TARGETS=libuser \
+		LIBGREEN=$(OUT)/debug/libuser/libgreen.a selfdir=$(KSOURCE)/tools/testing/selftests
+	$(Q)selftests/test debug
+
 test-vm: selftests modules	## run the tests in a virtual machine of each kernel
 	$(Q)selftests/test $(KERNELS)
 
@@ -128,6 +134,6 @@ clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
 .PHONY: test-soak test-signals test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
-.PHONY: test-torture
+.PHONY: test-torture test-debug
 .PHONY: test test-native test-vm test-real demo demo-native bench bench-gaps bench-maps check-style
 .PHONY: install modules_install clean

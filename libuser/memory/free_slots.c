@@ -44,8 +44,10 @@ static void tree_del(struct green_free **link, const struct green_free *f)
 {
 	struct green_free *lower = f->lower, *higher = f->higher;
 
-	while (*link != f)
+	while (*link != f) {
+		green_assert(*link);
 		link = (*link)->slot.hi < f->slot.hi ? &(*link)->higher : &(*link)->lower;
+	}
 	while (lower && higher)
 		if (priority(lower) > priority(higher)) {
 			*link = lower;
@@ -95,6 +97,8 @@ void green_free_put(struct green_free_list *l, struct green_slot *s)
 
 static struct green_slot *take(struct green_free_list *l, struct green_free *f)
 {
+	green_assert(l->nr && *f->link == f);
+	green_assert(f->younger ? f->younger->link == &f->younger : l->tail == &f->younger);
 	*f->link = f->younger;
 	if (f->younger)
 		f->younger->link = f->link;

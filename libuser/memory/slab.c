@@ -98,6 +98,7 @@ struct green_slot *green_slab_get(unsigned int size)
 	if (!s)
 		return NULL;
 	slot = s->free;
+	green_assert(slot && s->nr_free && slot->slab == s);
 	s->free = slot->next;
 	if (!--s->nr_free)
 		list_del(l, s);
@@ -109,6 +110,7 @@ void green_slab_put(struct green_slot *slot)
 	struct green_slab *s = slot->slab;
 	struct slab_list *l = list_of(slot->size);
 
+	green_assert(s->nr_free < s->nr && slot >= s->slot && slot < s->slot + s->nr);
 	slot->next = s->free;
 	s->free = slot;
 	if (s->nr_free++)

@@ -222,10 +222,15 @@ struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_
 		return NULL;
 	if (kind != SLOT_COLD && below == UINTPTR_MAX)
 		s = cache_get(size, gap);
-	if (s)
-		return s;
-	return size < GREEN_PACKED ? packed_get(size) :
-				     slot_get(size, kind != SLOT_COLD, gap, below);
+	if (!s)
+		s = size < GREEN_PACKED ? packed_get(size) :
+					  slot_get(size, kind != SLOT_COLD, gap, below);
+	if (!s)
+		return NULL;
+	green_assert(s->hi <= below && !s->sealed);
+	green_assert(s->gap >= gap || (s->slab && kind == SLOT_ANY));
+	green_slot_check(s, true);
+	return s;
 }
 
 /* Debugging: what is read through a stale address is to be seen. */
@@ -276,7 +281,7 @@ static void slot_put(struct green_slot *s)
 	put_into(&cold[class][s->size], s);
 }
 
-void green_slot_put_segment(struct green_slot *s)
+static void put_for_all(struct green_slot *s)
 {
 	/* A packed one cannot be sealed. */
 	if ((green_rt.debug.poison || (green_rt.debug.seal && s->slab)) && !s->sealed)
@@ -284,10 +289,17 @@ void green_slot_put_segment(struct green_slot *s)
 	slot_put(s);
 }
 
+void green_slot_put_segment(struct green_slot *s)
+{
+	green_slot_check(s, false);
+	put_for_all(s);
+}
+
 void green_slot_put(struct green_slot *s)
 {
+	green_slot_check(s, false);
 	if (!cache_put(s))
-		green_slot_put_segment(s);
+		put_for_all(s);
 }
 
 void green_stack_set(struct green *t, struct green_slot *slot)
@@ -296,6 +308,7 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 	t->lo = slot->lo;
 	t->hi = slot->hi;
 	t->limit = slot->lo + green_slot_slack(slot);
+	green_assert(t->lo < t->limit && t->limit < t->hi);
 	/* Debugging: every entry check is to call green_stack_grow(). */
 	if (green_rt.debug.move_entry)
 		t->limit = UINTPTR_MAX;

@@ -3,6 +3,7 @@
 #ifndef GREEN_MEMORY_SLOT_H
 #define GREEN_MEMORY_SLOT_H
 
+#include "base/assert.h"
 #include "memory/sizes.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,22 @@ struct green_slot {
 	struct green_slab *slab;	/* that it is packed in, or NULL */
 	unsigned int size;		/* in green_sizes */
 	bool sealed;			/* a move left all of it sealed */
+#ifdef GREEN_CHECKS
+	bool in_use;			/* nobody's list has it */
+#endif
 };
+
+/* A slot leaves the free ones, or comes back: never twice. */
+static inline void green_slot_check(struct green_slot *slot, bool in_use)
+{
+#ifdef GREEN_CHECKS
+	green_assert(slot->in_use != in_use);
+	slot->in_use = in_use;
+#else
+	(void)slot;
+	(void)in_use;
+#endif
+}
 
 enum green_slot_kind {
 	SLOT_ANY,

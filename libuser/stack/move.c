@@ -4,6 +4,7 @@
  * proof is whole; from the backend's move on nothing can fail. Stacks below the
  * crossover are copied, larger ones have their pages moved.
  */
+#include "base/assert.h"
 #include "base/debug.h"
 #include "base/fail.h"
 #include "base/lock.h"
@@ -93,6 +94,30 @@ static void adjust_panics(struct green *t, uintptr_t lo, uintptr_t hi, long delt
 			p->sp += delta;
 }
 
+/*
+ * What describes the stack that sp is on, after a move: the bounds are the slot's, and what
+ * lies on it lies at or above sp.
+ */
+static void check_settled(const struct green *t, const struct green_proof *p, long delta)
+{
+	uintptr_t try = (uintptr_t)t->try;
+
+	(void)p;
+	(void)delta;
+	(void)try;
+	green_assert(delta % 16 == 0);
+	green_assert(t->lo == t->slot->lo && t->hi == t->slot->hi);
+	green_assert(t->lo <= t->sp && t->sp < t->hi);
+	green_assert(!t->segment || (uintptr_t)(t->segment + 1) == t->hi);
+	/* Nothing points to where the stack was. */
+	green_assert(!(try >= p->lo && try < p->hi));
+	green_assert(!((uintptr_t)t->defers >= p->lo && (uintptr_t)t->defers < p->hi));
+	green_assert(!(t->exiting >= p->lo && t->exiting < p->hi));
+	/* What entry tests have secured is there; but for a stack of the same size. */
+	green_assert(t->hi - t->lo == p->hi - p->lo ||
+		     p->secured + delta >= t->lo + green_slot_slack(t->slot));
+}
+
 /* The stack is at its new place: adjust what points to it from outside. */
 static void settle(struct green *t, struct green_slot *slot,
 		   const struct green_proof *p, long delta)
@@ -105,9 +130,11 @@ static void settle(struct green *t, struct green_slot *slot,
 		t->wait->adjust(t, p->base, p->hi, delta);
 	if (t->exiting >= p->base && t->exiting < p->hi)
 		t->exiting += delta;
-	for (i = 0; i < p->nr_older; i++)
+	for (i = 0; i < p->nr_older; i++) {
+		green_assert(*p->older[i] >= p->base && *p->older[i] < p->hi);
 		if (!left_out())
 			*p->older[i] += delta;
+	}
 	if (within(t->try, p))
 		t->try = (void *)((uintptr_t)t->try + delta);
 	if (t->segment)
@@ -115,6 +142,7 @@ static void settle(struct green *t, struct green_slot *slot,
 	t->sp += delta;
 	green_stack_set(t, slot);
 	t->moves++;
+	check_settled(t, p, delta);
 }
 
 /* Into pages that are there, and the old ones stay for the next: no call. */
@@ -130,6 +158,7 @@ static void copy_stack(const struct green_proof *p, long delta)
 		for (; bits; bits &= bits - 1) {
 			size_t word = i * 64 + __builtin_ctzll(bits);
 
+			green_assert(words[word] >= p->base && words[word] < p->hi);
 			if (!skipped(p, word))
 				words[word] += delta;
 		}
@@ -197,6 +226,11 @@ static int commit(struct green *t, struct green_slot *slot,
 	struct green *current = green_hide();
 	int err = 0;
 
+	/* Only its own worker, or nobody, has its stack in use. */
+	green_assert(t->state != STATE_RUNNING || t == current);
+	green_assert(!t->pins && t->lo <= t->sp && t->sp < t->hi);
+	green_assert(slot != old && (slot->hi <= old->lo || old->hi <= slot->lo));
+	green_assert(!t->segment || slot->hi <= t->segment->lo);
 	if (copy)
 		copy_stack(p, delta);
 	else

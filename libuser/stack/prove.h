@@ -3,6 +3,8 @@
 #ifndef GREEN_STACK_PROVE_H
 #define GREEN_STACK_PROVE_H
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +41,8 @@ static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
 	size_t i = (addr - p->base) / 8;
 	uint64_t bit = 1ULL << i % 64;
 
+	/* What a map names is live: it lies in the frames, in one piece. */
+	green_assert(addr % 8 == 0 && addr >= p->sp && addr < p->hi);
 	if (p->bits[i / 64] & bit)
 		return;
 	p->bits[i / 64] |= bit;

@@ -25,6 +25,7 @@
  * found again by its address (free_slots.c).
  */
 #include "arch/x86_64/frame.h"
+#include "base/assert.h"
 #include "base/debug.h"
 #include "base/runtime.h"
 #include "base/thread.h"
@@ -93,6 +94,7 @@ int green_segment_begin(struct green *t, size_t need)
 	slot = take_slot(t, size);
 	if (!slot)
 		return -ENOMEM;
+	green_assert(slot->hi <= t->lo && slot->hi - slot->lo >= size);
 	s = (void *)(slot->hi - sizeof(*s));
 	*s = (struct green_segment){
 		t->lo, t->hi, t->limit, ret, t->slot, t->segment,
@@ -122,6 +124,9 @@ static void to_outer(struct green *t)
 {
 	const struct green_segment s = *t->segment;
 
+	/* Newer lies below older, and the way back at the top of each. */
+	green_assert((uintptr_t)(t->segment + 1) == t->hi && t->hi <= s.lo);
+	green_assert(s.lo <= s.sp && s.sp < s.hi && s.slot->lo == s.lo && s.slot->hi == s.hi);
 	t->lo = s.lo;
 	t->hi = s.hi;
 	t->limit = s.limit;
