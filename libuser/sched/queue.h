@@ -3,6 +3,7 @@
 #ifndef GREEN_SCHED_QUEUE_H
 #define GREEN_SCHED_QUEUE_H
 
+#include "base/assert.h"
 #include "base/thread.h"
 #include "base/worker.h"
 
@@ -15,6 +16,7 @@ static inline void green_queue_init(struct green_queue *q)
 
 static inline void green_queue_put(struct green_queue *q, struct green *t)
 {
+	green_assert(t->state == STATE_READY && *q->tail == NULL);
 	t->next = NULL;
 	*q->tail = t;
 	q->tail = &t->next;

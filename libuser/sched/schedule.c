@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* The scheduler's loop: look around, take the next thread, run it. */
 #include "arch/x86_64/frame.h"
+#include "base/assert.h"
 #include "base/freeze.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
+#include "memory/arena.h"
 #include "memory/backend.h"
 #include "sched/cancel.h"
 #include "sched/kick.h"
@@ -90,6 +92,9 @@ static void look_for_cancel(struct green_worker *w)
 /* From here on the thread is its own. */
 static struct green *run(struct green_worker *w, struct green *t)
 {
+	green_assert(t->state == STATE_READY && t->timer < 0 && !t->waiter.waits);
+	/* The program may have made a stack of its own; one of ours is the newest. */
+	green_assert(!green_in_slots(t->sp) || (t->lo <= t->sp && t->sp < t->hi));
 	green_set_state(t, STATE_RUNNING);
 	t->home = w;
 	green_set_current(w, t);

@@ -203,6 +203,7 @@ void rt_thread_exit(long ret)
 		green_die(t, "it has ended, and a GREEN_SCOPE with deferred calls was left in a "
 			  "way that libgreen does not see");
 	green_held_look(t, "has ended");
+	green_assert(t->state == STATE_RUNNING && t->timer < 0 && !t->waiter.waits && !t->io.busy);
 	green_set_current(w, NULL);
 	green_count(live, -1);
 	free_all_of(t);

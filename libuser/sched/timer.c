@@ -15,6 +15,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* None rings before the one above it, and each knows its place. */
+static void check_place(const struct green_timers *h, unsigned int i)
+{
+	const struct green *t = h->heap[i];
+	unsigned int down = 2 * i + 1;
+
+	(void)t;
+	(void)down;
+	green_assert(i < h->nr && t->timer == (int)i);
+	green_assert(!i || h->heap[(i - 1) / 2]->wake_at <= t->wake_at);
+	green_assert(down >= h->nr || h->heap[down]->wake_at >= t->wake_at);
+	green_assert(down + 1 >= h->nr || h->heap[down + 1]->wake_at >= t->wake_at);
+}
+
 static void place(struct green_timers *h, unsigned int i, struct green *t)
 {
 	h->heap[i] = t;
@@ -74,13 +88,14 @@ static void take_out(struct green_timers *h, struct green *t)
 	unsigned int i = (unsigned int)t->timer;
 	struct green *last;
 
-	green_assert(i < h->nr && h->heap[i] == t);
+	check_place(h, i);
 	set_nr(h, h->nr - 1);
 	last = h->heap[h->nr];
 	if (last != t) {
 		/* One of the two moves it, the other finds it in place. */
 		sift_down(h, i, last);
 		sift_up(h, (unsigned int)last->timer, last);
+		check_place(h, (unsigned int)last->timer);
 	}
 	__atomic_store_n(&t->timer, -1, __ATOMIC_RELEASE);
 }
@@ -98,6 +113,7 @@ int green_timer_add(struct green *t, uint64_t at)
 		t->wake_at = at;
 		set_nr(h, h->nr + 1);
 		sift_up(h, h->nr - 1, t);
+		check_place(h, (unsigned int)t->timer);
 		err = t->timer == 0;
 	}
 	green_spin_unlock(&h->lock, RANK_TIMERS);
