@@ -397,6 +397,65 @@ TEST(what_was_written_is_read_in_both_forms)
 	}
 }
 
+static long count(const struct buffer *b)
+{
+	struct green_ptrmap_set set = exact(b, b->len);
+	long nr = green_records_read(&set, NULL);
+
+	free((void *)set.start);
+	return nr;
+}
+
+static long count_plain_local(uint32_t base, uint32_t period)
+{
+	struct green_map_func head = {
+		.version = GREEN_MAP_VERSION, .nr_locals = 1, .size = sizeof(head) +
+		sizeof(struct green_map_local) + (period + 15) / 16 * 4,
+	};
+	struct green_map_local l = { .base = base, .size = 8, .period = period };
+	struct buffer b = { 0 };
+	long nr;
+
+	put(&b, &head, sizeof(head));
+	put(&b, &l, sizeof(l));
+	put(&b, "\1\0\0\0", (period + 15) / 16 * 4);
+	nr = count(&b);
+	free(b.p);
+	return nr;
+}
+
+/* @bytes: of a packed record, from the name on. */
+static long count_packed(const char *bytes, size_t n)
+{
+	struct green_map_pack head = {
+		.version = GREEN_MAP_PACKED, .nr_funcs = 1, .size = (sizeof(head) + 6 + n + 3) / 4 * 4,
+	};
+	struct buffer b = { 0 };
+	long nr;
+
+	put(&b, &head, sizeof(head));
+	put(&b, "\1\1\1\1\1\1", 6);
+	put(&b, bytes, n);
+	put_zeros(&b, 4);
+	nr = count(&b);
+	free(b.p);
+	return nr;
+}
+
+TEST(claims_that_nothing_could_be_done_with_are_refused)
+{
+	EXPECT_EQ(1, count_plain_local(GREEN_BASE_RSP, 1));
+	EXPECT_EQ(-EINVAL, count_plain_local(GREEN_BASE_RSP + 1, 1));
+	EXPECT_EQ(-EINVAL, count_plain_local(GREEN_BASE_RSP, 0));
+	/* name, 1 argument, 1 local: 1 word, at 1, with a bitmap: of 1; 1 slot; 1 call */
+	EXPECT_EQ(1, count_packed("f\0\1\1\1\x08\1\1\1\1\1\1\1\1", 14));
+	EXPECT_EQ(-EINVAL, count_packed("f\0\1\1\1\x0b\1\1\1\1\1\1\1\1", 14));
+	/* ... of no word */
+	EXPECT_EQ(-EINVAL, count_packed("f\0\1\1\1\x08\1\0\1\1\1\1\1", 13));
+	/* a name that does not end; all behind it would do */
+	EXPECT_EQ(-EINVAL, count_packed("\5\1\1\1\x08\1\1\1\2\1\1\1\1\1", 14));
+}
+
 static void damage(struct random *r, uint8_t *p, size_t len)
 {
 	static const uint32_t words[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffc };
