@@ -168,6 +168,7 @@ TEST_F(slots, no_two_threads_have_the_same)
 	for (int step = 0; step < 6000; step++) {
 		unsigned int i = random_below(&r, LIVE), k;
 		size_t bytes = 1 + random_below(&r, 1 << (10 + random_below(&r, 9)));
+		size_t gap = random_below(&r, 2) ? self->gap : GREEN_PAGE << random_below(&r, 7);
 		enum green_slot_kind kind = random_below(&r, 3);
 		uintptr_t below = NO_LIMIT;
 		struct green_slot *s = live[i];
@@ -183,12 +184,12 @@ TEST_F(slots, no_two_threads_have_the_same)
 		k = random_below(&r, LIVE);
 		if (kind == SLOT_GUARDED && live[k] && random_below(&r, 2))
 			below = live[k]->lo - live[k]->gap;
-		s = green_slot_get(bytes, kind, self->gap, below);
+		s = green_slot_get(bytes, kind, gap, below);
 		ASSERT_NE(NULL, s);
 		ASSERT_LE(bytes, green_slot_bytes(s));
 		ASSERT_LE(s->hi, below);
 		ASSERT_EQ(green_slot_bytes(s) - (s->slab ? 0 : GREEN_PAGE), s->hi - s->lo);
-		ASSERT_TRUE(s->slab ? kind == SLOT_ANY : s->gap >= self->gap);
+		ASSERT_TRUE(s->slab ? kind == SLOT_ANY : s->gap >= gap);
 		for (k = 0; k < LIVE; k++)
 			ASSERT_TRUE(!live[k] || apart(s, live[k]));
 		/* All of it is there. */
@@ -249,6 +250,21 @@ TEST_F(slots, a_workers_cache_is_last_in_first_out)
 		green_slot_put(s[i]);
 	for (i = 3; i--;)
 		EXPECT_EQ(s[i], green_slot_get(16 << 10, SLOT_ANY, self->gap, NO_LIMIT));
+}
+
+/* So that an address that was missed meets a sealed page for as long as can be. */
+TEST_F(slots, what_was_left_first_is_used_first)
+{
+	static const unsigned int order[] = { 2, 0, 3, 1 };
+	struct green_slot *s[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		s[i] = green_slot_get(32UL << 20, SLOT_COLD, self->gap, NO_LIMIT);
+	for (i = 0; i < 4; i++)
+		green_slot_put(s[order[i]]);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(s[order[i]], green_slot_get(32UL << 20, SLOT_COLD, self->gap, NO_LIMIT));
 }
 
 TEST_F(slots, a_segment_finds_the_highest_below_it)
