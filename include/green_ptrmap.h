@@ -55,7 +55,7 @@
  * address that it may still use lies in one of the slots, in a word of a local
  * that its bitmap names, or in the saved rbp; none is kept in a callee-saved
  * register or elsewhere in the frame, and none was stored elsewhere but by way
- * of the barrier (libuser/escape.c), which pins the frame. Elsewhere is also
+ * of the barrier (libuser/stack/pin.c), which pins the frame. Elsewhere is also
  * memory of the frame that other functions are given the address of: they take
  * what they find there for something that does not move.
  *

@@ -56,7 +56,7 @@ struct green {
 	unsigned int idle;		/* looks of shrink.c since it parked */
 	unsigned int crossings;		/* of border, without a proof */
 	uintptr_t border;		/* its sp when a refusal last made it begin a segment */
-	unsigned int border_kind;	/* ... of refusal: nomove.c */
+	unsigned int border_kind;	/* ... of refusal: refusal.c */
 	uintptr_t depth_hi;		/* of its first segment, which has no struct: depth.c */
 
 	struct green *next;		/* in the run queue */

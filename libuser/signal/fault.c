@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Ends of the road: a stack that is full, and faults, of which a report says which
- * green thread it was and where.
+ * Faults: a report says which green thread it was and where, and a touch of the gap
+ * below a stack is an overrun, which ends the process.
  */
 #define _GNU_SOURCE
 #include "base/fail.h"

@@ -18,7 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* The program's, from before green_run() or since: signal.c. */
+/* The program's, from before green_run() or since: handler.c. */
 GREEN_PER_RUN static struct sigaction old_action;
 
 /*

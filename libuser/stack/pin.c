@@ -85,7 +85,8 @@ static uintptr_t frame_of(const struct green *t, uintptr_t addr, uintptr_t fp, u
 
 		if (addr >= f.lo && addr < end)
 			return end;
-		green_frame_next(&f);
+		if (!green_frame_next(&f))
+			return 0;
 		*flags = green_map_flags((const char *)f.ret - 1);
 		if (!*flags && !green_is_join(f.ret))
 			return 0;

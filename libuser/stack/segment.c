@@ -3,7 +3,7 @@
  * Segments: where a stack is full and may not move, the function that found out
  * runs on a new piece of stack and comes back. It has not laid out its frame
  * yet: what it needs there is a return address, that of green_segment_leave() in
- * enter.S, and above it arguments, if they did not all go into registers:
+ * join.S, and above it arguments, if they did not all go into registers:
  *
  *	outer segment			new segment
  *	...				struct green_segment, ends with a frame like that

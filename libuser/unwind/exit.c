@@ -2,7 +2,7 @@
 /*
  * Threads that end before their function returns: of their own will, by
  * green_exit(), or by green_cancel(), which makes a thread call green_exit() in
- * the place of the call that it waits in. Either way enter.S runs its defers.
+ * the place of the call that it waits in. Either way runner.S runs its defers.
  */
 #include "arch/x86_64/frame.h"
 #include "base/thread.h"

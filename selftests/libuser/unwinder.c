@@ -14,7 +14,7 @@
 #define TRAP_FLAG	0x100
 #define MOST		256
 
-/* libgreen's own, in enter.S and around. */
+/* libgreen's own, in entry.S and around. */
 extern const char green_thread_entry[], green_thread_base[];
 
 /* The linker's. */

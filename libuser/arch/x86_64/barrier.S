@@ -8,7 +8,7 @@
 	.text
 
 /*
- * The barriers of mapped code (escape.c). Called with the convention preserve_most:
+ * The barriers of mapped code (stack/pin.c). Called with the convention preserve_most:
  * all general registers but r11 are kept. \fp is the last argument, the caller's
  * frame pointer. On a green stack they take but 80 bytes, and go on on the worker's;
  * a signal handler stays on its own.
@@ -132,7 +132,7 @@ green_lend_hold:
 /*
  * void green_landed(void): mapped code calls it where setjmp() or its like has returned
  * and there is a limit, with the convention preserve_most. If whoever jumped there did
- * not come by the above, this is the first to see it.
+ * not come by longjmp.S, this is the first to see it.
  */
 	.globl	green_landed
 	.type	green_landed, @function

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The way into the runtime, and the switch.
+ * The way into the runtime, and out of it to a thread.
  *
  * A public call green_NAME(args) is a stub that loads the address of rt_NAME
  * and enters: the callee-saved registers are pushed on the green stack

@@ -8,7 +8,7 @@
 	.text
 
 /*
- * The same for a test in front of a function, which has its arguments in
+ * green_stack_grow() (entry.S) for a test in front of a function, which has its arguments in
  * registers: all are kept. r11 is the caller's rsp less the need, which is 0 for
  * _none; how much of the need is a guess is in its lowest bits (grow.c). While the
  * runtime works the registers are in struct green_entry; prove.c adjusts those of them

@@ -128,7 +128,7 @@
 	NEED_FOR green_need_\mask, 6, \mask, green_stack_morestack
 	.endm
 
-	.globl	green_ways_out		/* for the linker: see enter.S */
+	.globl	green_ways_out		/* for the linker: see entry.S */
 	.hidden	green_ways_out
 green_ways_out:
 	.set	mask, 0
