@@ -171,19 +171,22 @@ looks:
 rings:	take(timers_lock);
 	ok = false;
 	if
-#ifdef M_RING_FOR_WHAT_RUNS
 	:: timer ->
-#else
-	/* One that is about to park is left in the heap. */
-	:: timer && state != RUNNING ->
-#endif
 		which = wait;
 #ifdef M_RING_THEN_CLAIM
 		timer = false;
 		timers_lock = false;
 #endif
 		claim(ok);
-		timer = false
+		/* One that is about to park is left in the heap. */
+		if
+#ifdef M_RING_FOR_WHAT_RUNS
+		:: timer = false
+#else
+		:: ok -> timer = false
+		:: else
+#endif
+		fi
 	:: else
 	fi;
 	timers_lock = false;

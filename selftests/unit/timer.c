@@ -4,6 +4,7 @@
 
 #include "base/runtime.h"
 #include "base/worker.h"
+#include "sched/claim.h"
 #include "sched/timer.h"
 
 #include "kselftest_harness.h"
@@ -87,14 +88,20 @@ TEST_F(timer, rings_in_order_whatever_comes_and_goes)
 	EXPECT_LT(1000, rung);
 }
 
-TEST_F(timer, one_that_another_ends_is_left_to_that)
+/* Who has claimed it takes it out, or lets it wait on: then it rings. */
+TEST_F(timer, one_that_another_has_claimed_is_left_to_that)
 {
 	ASSERT_EQ(1, green_timer_add(&self->t[0], 10));
 	ASSERT_EQ(0, green_timer_add(&self->t[1], 20));
 	self->t[0].state = STATE_CLAIMED;
+	EXPECT_EQ(NULL, green_timer_claim(self->w, 30));
+	EXPECT_EQ(2, green_timers(self->w));
+	green_timer_del(&self->t[0]);
 	EXPECT_EQ(&self->t[1], green_timer_claim(self->w, 30));
-	EXPECT_EQ(-1, self->t[0].timer);
-	EXPECT_EQ(0, green_timers(self->w));
+	ASSERT_EQ(1, green_timer_add(&self->t[0], 10));
+	EXPECT_EQ(NULL, green_timer_claim(self->w, 30));
+	green_unclaim(&self->t[0]);
+	EXPECT_EQ(&self->t[0], green_timer_claim(self->w, 30));
 }
 
 /* It has set its timer, and is still on its way into the wait. */
