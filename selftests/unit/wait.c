@@ -146,11 +146,11 @@ TEST_F(wait, claims_by_state)
 /* ---- by several OS threads at once ------------------------------------------ */
 
 #define CLAIMERS	3
-#define ROUNDS		20000
+#define ROUNDS		300
 
 static struct {
 	struct green t;
-	atomic_uint round, ended;
+	atomic_uint round, tries, ended;
 	atomic_bool moving;
 	unsigned int claims[CLAIMERS];
 	unsigned int lost;
@@ -165,6 +165,7 @@ static void *claimer(void *arg)
 	for (unsigned int round = 1; round <= ROUNDS; round++) {
 		while (atomic_load(&race.round) < round)
 			sched_yield();
+		atomic_fetch_add(&race.tries, 1);
 		if (green_claim(&race.t)) {
 			(*claims)++;
 			/* It is this one's, and nobody has its stack in hand. */
@@ -190,6 +191,8 @@ TEST(one_of_many_ends_a_wait_while_its_stack_is_moved)
 		green_set_state(&race.t, i % 2 ? STATE_MOVING : STATE_PARKED);
 		atomic_store(&race.round, i);
 		if (i % 2) {
+			while (atomic_load(&race.tries) == CLAIMERS * (i - 1))
+				sched_yield();
 			sched_yield();
 			atomic_store(&race.moving, false);
 			green_let_go(&race.t);
