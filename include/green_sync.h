@@ -348,6 +348,128 @@ green_group_begin_(struct green_scope *s, struct green_group *g)
 	return green_defer_push(s, &g->end, (green_fn)green_group_end, 1UL | 1UL << 8, g, NULL);
 }
 
+/* ---- channels ----------------------------------------------------------- */
+
+/*
+ * A channel's handle: a number in the guise of a pointer, which any green thread may use.
+ * That of a channel that was freed is no other's, until its place has been used two
+ * million times again: calls that are given it return -EINVAL. What is no handle at all
+ * may be a fault.
+ *
+ * Values are bytes, copied as by memcpy(3): once, from the sender's memory to the
+ * receiver's, if one of the two waits for the other. A value is received by one receiver,
+ * or by none if it is left in a channel that is freed: none is lost or doubled by a
+ * deadline, a cancellation or a close.
+ *
+ *	green_chan_send() returned 0:	the value is the channel's, or the receiver's
+ *	it returned anything else:	it is still the caller's
+ *	it did not return, for the thread was cancelled: still the caller's, whose
+ *					deferred calls see to it
+ *
+ *	green_chan_recv() returned 0:	the value is the caller's
+ *	anything else, or cancelled:	nothing was received, @value was not written to
+ *
+ * So a thread that is cancelled just after its value was taken, or has come, returns from
+ * its call with 0, and ends where it waits next.
+ *
+ * Those that wait are served in the order in which they came. Memory from which a value
+ * is sent, or where it is received, may be on the stack, which moves even while the
+ * thread waits: the runtime adjusts what it has of it.
+ */
+typedef struct green_chan_handle green_chan_t;
+
+/**
+ * green_chan_new() - make a channel; green only
+ * @size:	bytes of a value; 0: there is nothing to a value but that it comes
+ * @capacity:	values that it holds; 0: none, a value goes from a sender to a receiver
+ *		that are both there
+ *
+ * It is to be freed by green_chan_free(); what is left when green_run() returns, that
+ * frees. Returns NULL when there is no memory for it, as for more than PTRDIFF_MAX bytes.
+ */
+green_chan_t *green_chan_new(size_t size, size_t capacity);
+
+/**
+ * green_chan_free() - free a channel, and the values that are left in it; green only
+ *
+ * Returns 0; -EBUSY if a thread waits in it, for which it goes on; -EINVAL if it is gone.
+ */
+int green_chan_free(green_chan_t *ch);
+
+/**
+ * green_chan_close() - let nobody send any more; green only
+ *
+ * Threads that wait in it return with -EPIPE. Values that are in it can be received yet.
+ *
+ * Returns 0; -EPIPE if it is closed already; -EINVAL if it is gone.
+ */
+int green_chan_close(green_chan_t *ch);
+
+/**
+ * green_chan_send() - send a value, waiting for a receiver or for room; green only
+ * @value:	may be NULL if values have no bytes
+ *
+ * Returns 0; -EPIPE if it is closed, or is while the caller waits; -ETIMEDOUT; -EINVAL if
+ * it is gone, or there is no @value; -ENOMEM if there is none for the deadline's timer.
+ */
+int green_chan_send(green_chan_t *ch, const void *value GREEN_NOESCAPE);
+
+/**
+ * green_chan_recv() - receive a value, waiting for it; green only
+ * @value:	where it is to be; NULL: nowhere
+ *
+ * Returns 0; -EPIPE if it is closed and no value is left, or is while the caller waits;
+ * -ETIMEDOUT; -EINVAL if it is gone; -ENOMEM as above.
+ */
+int green_chan_recv(green_chan_t *ch, void *value GREEN_NOESCAPE);
+
+/**
+ * green_chan_try_send(), green_chan_try_recv() - the same without a wait; green only
+ *
+ * Returns -EAGAIN where the other would wait. They let nobody else run: who tries again and
+ * again calls green_yield() in between.
+ */
+int green_chan_try_send(green_chan_t *ch, const void *value GREEN_NOESCAPE);
+int green_chan_try_recv(green_chan_t *ch, void *value GREEN_NOESCAPE);
+
+/**
+ * struct green_case - what green_select() may do: a send, or a receipt
+ * @ch:		the channel; NULL: this case is never ready
+ * @value:	as of green_chan_send() or green_chan_recv(); must stay as @cases until
+ *		the call returns
+ * @sends:	not 0: it sends
+ * @result:	written if this case was chosen: 0, or -EPIPE
+ */
+struct green_case {
+	green_chan_t *ch;
+	void *value;
+	unsigned int sends;
+	int result;
+};
+
+#define GREEN_SEND(ch, value)	{ (ch), (void *)(value), 1, 0 }
+#define GREEN_RECV(ch, value)	{ (ch), (value), 0, 0 }
+
+#define GREEN_MAX_CASES 64
+
+/**
+ * green_select() - do one of several, waiting until one can be done; green only
+ * @cases:	written to: @result of the one that was done
+ * @nr:		at most GREEN_MAX_CASES; 0, or none with a channel: there is nothing to come
+ *		but the deadline or a cancellation
+ *
+ * If several are ready one is chosen by chance, each as likely as the others. A channel
+ * that is closed is ready, with -EPIPE. Channels may occur more than once: as what is sent
+ * to and received from, too, but a thread never receives what the same call sends.
+ *
+ * Returns the index of the case that was done; -ETIMEDOUT; -EINVAL if a channel is gone,
+ * a value is missing, or @nr is too large; -ENOMEM if it had to wait and could not.
+ */
+int green_select(struct green_case *cases GREEN_NOESCAPE, unsigned int nr);
+
+/** green_try_select() - the same with a default: -EAGAIN if none is ready; green only */
+int green_try_select(struct green_case *cases GREEN_NOESCAPE, unsigned int nr);
+
 #ifdef __cplusplus
 }
 #endif

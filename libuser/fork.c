@@ -33,6 +33,8 @@
 #include "signal/sigpipe.h"
 #include "stack/bounds.h"
 #include "stack/segment.h"
+#include "sync/chan.h"
+#include "sync/chan_wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -209,6 +211,8 @@ static void have_arena(struct green *t)
 /* As if they had ended long ago. What they have in memory is left alone. */
 static void forget_others(struct green_worker *w, struct green *t)
 {
+	green_selections_exit();
+	green_chans_forked();
 	for (unsigned long i = 0; i < green_descriptors(); i++) {
 		struct green *u = green_thread_at(i);
 

@@ -26,6 +26,8 @@
 #include "stack/pin.h"
 #include "stack/refusal.h"
 #include "stack/segment.h"
+#include "sync/chan.h"
+#include "sync/chan_wait.h"
 #include "unwind/defer.h"
 #include "unwind/key.h"
 #include "unwind/leave.h"
@@ -172,6 +174,8 @@ static void abandon_threads(void)
 static void runtime_exit(void)
 {
 	green_io_exit();
+	green_selections_exit();
+	green_chans_exit();
 	abandon_threads();
 	green_descriptors_exit();
 	green_stacks_exit();

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Channels: send, receive, close.
+ *
+ * A value goes straight from one thread's memory to the other's if one of them waits.
+ * That one is claimed under the channel's lock, which makes the pair, and in the order of
+ * the lock; then it stays where it is, also on its stack, and the value is copied without
+ * the lock: so however large values are, nobody waits for a copy but the two.
+ */
+#include "base/thread.h"
+#include "calls.h"
+#include "sched/wait.h"
+#include "sync/chan.h"
+#include "sync/chan_wait.h"
+#include "sync/transfer.h"
+
+#include <errno.h>
+
+green_chan_t *rt_chan_new(size_t size, size_t capacity)
+{
+	struct green_chan *c = green_chan_get(size, capacity);
+
+	return c ? (green_chan_t *)c->handle : NULL;
+}
+
+int rt_chan_free(green_chan_t *handle)
+{
+	struct green_chan *c = green_chan_lock(handle);
+
+	if (!c)
+		return -EINVAL;
+	if (c->senders.first || c->receivers.first) {
+		green_chan_unlock(c);
+		return -EBUSY;
+	}
+	green_chan_put(c);
+	return 0;
+}
+
+/* All that wait, claimed, along next of their waiters. */
+static struct green_waiter *claim_all(struct green_chan *c)
+{
+	struct green_waiter *list = NULL, **link = &list, *w;
+
+	while ((w = green_waiter_claim(&c->senders) ?: green_waiter_claim(&c->receivers))) {
+		*link = w;
+		link = &w->next;
+	}
+	*link = NULL;
+	return list;
+}
+
+int rt_chan_close(green_chan_t *handle)
+{
+	struct green_chan *c = green_chan_lock(handle);
+	struct green_waiter *w, *next;
+
+	if (!c)
+		return -EINVAL;
+	if (c->closed) {
+		green_chan_unlock(c);
+		return -EPIPE;
+	}
+	c->closed = true;
+	w = claim_all(c);
+	green_chan_unlock(c);
+	for (; w; w = next) {
+		next = w->next;
+		green_chan_end(w, -EPIPE);
+	}
+	return 0;
+}
+
+static int chan_send(green_chan_t *handle, const void *value, bool waits)
+{
+	struct green_chan *c = green_chan_lock(handle);
+	struct green_transfer tr = { 0 };
+	int err;
+
+	if (!c)
+		return -EINVAL;
+	err = green_send_now(c, value, &tr);
+	if (err == -EAGAIN && waits)
+		return green_chan_wait(c, true, (void *)value);
+	green_chan_unlock(c);
+	if (!err)
+		green_transfer(&tr);
+	return err;
+}
+
+static int chan_recv(green_chan_t *handle, void *value, bool waits)
+{
+	struct green_chan *c = green_chan_lock(handle);
+	struct green_transfer tr = { 0 };
+	int err;
+
+	if (!c)
+		return -EINVAL;
+	err = green_recv_now(c, value, &tr);
+	if (err == -EAGAIN && waits)
+		return green_chan_wait(c, false, value);
+	green_chan_unlock(c);
+	if (!err)
+		green_transfer(&tr);
+	return err;
+}
+
+int rt_chan_send(green_chan_t *handle, const void *value)
+{
+	return chan_send(handle, value, true);
+}
+
+int rt_chan_try_send(green_chan_t *handle, const void *value)
+{
+	return chan_send(handle, value, false);
+}
+
+int rt_chan_recv(green_chan_t *handle, void *value)
+{
+	return chan_recv(handle, value, true);
+}
+
+int rt_chan_try_recv(green_chan_t *handle, void *value)
+{
+	return chan_recv(handle, value, false);
+}
