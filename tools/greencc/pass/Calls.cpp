@@ -172,6 +172,13 @@ bool isDeferCall(const CallBase &CB) {
   return F && isRuntimeCall(CB) && F->getName().starts_with("green_defer_");
 }
 
+// green_select(cases, nr) and its like: the runtime has of the cases but the addresses of
+// values that are in them, adjusts those, and keeps none.
+bool isSelectCall(const CallBase &CB) {
+  const Function *F = externCallee(CB);
+  return F && isRuntimeCall(CB) && CB.arg_size() && F->getName().ends_with("_select");
+}
+
 // A body that may be replaced at link time says nothing about the call.
 static const Function *knownBody(const CallBase &CB) {
   auto *F = dyn_cast<Function>(CB.getCalledOperand()->stripPointerCasts());

@@ -305,6 +305,8 @@ struct Escape::Impl : PointsTo {
       return addKnownCall(CB, *F);
     if (isDeferCall(CB))
       return addDefer(CB);
+    if (isSelectCall(CB)) // others have what values hold, nobody has where they lie
+      return load(node(CB.getArgOperand(0)), Lent, Range());
     if (unsigned Traits = calleeTraits(CB))
       return addLibraryCall(CB, Traits);
     addUnknownCall(CB);

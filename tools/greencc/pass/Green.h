@@ -64,6 +64,7 @@ void placeInSource(llvm::IRBuilder<> &B);
 bool isAllocator(llvm::StringRef Name);
 bool isRuntimeCall(const llvm::CallBase &CB); // of libgreen
 bool isDeferCall(const llvm::CallBase &CB);   // green_defer_*
+bool isSelectCall(const llvm::CallBase &CB);  // green_*select
 
 // Stack that must be free below the frame when a callee without entry checks
 // is called. Two-way search of a string has a table of 2 KiB on its stack.
