@@ -7,7 +7,7 @@ echo TAP version 13
 echo 1..3
 
 # First stacks without a sealed page, which the first call or so makes grow.
-for program in move exit cancel panic leave segment soak language-O0 language-O2; do
+for program in move exit cancel panic leave segment soak language-O0 language-O2 chan select chans; do
 	GREEN_DEBUG=stack=2048 "./$program" >/dev/null 2>&1 || small=$program
 done
 for program in mutex sync group; do
@@ -17,7 +17,7 @@ case ${small-} in
 '') echo "ok 1 all goes on on packed stacks" ;;
 *) echo "not ok 1 all goes on on packed stacks"; echo "# $small" ;;
 esac
-for program in move cancel panic leave segment; do
+for program in move cancel panic leave segment chan select; do
 	GREEN_DEBUG=stack=1024,move=call,verify "./$program" >/dev/null 2>&1 || moved=$program
 done
 case ${moved-} in
