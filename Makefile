@@ -17,7 +17,7 @@ MAKEFLAGS += --no-print-directory
 export GREENCC  := $(OUT)/greencc/greencc
 export LIBGREEN := $(OUT)/libuser/libgreen.a
 
-all: libuser greencc httpd modules	## build everything
+all: libuser greencc httpd examples modules	## build everything
 
 help:		## list the targets
 	@sed -nE 's/^([a-z0-9_-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +33,9 @@ greencc: | setup	## build the compiler driver, its pass and its map tool
 
 httpd: libuser greencc	## build the example server
 	$(Q)$(MAKE) $(S) -C examples/httpd OUT=$(OUT)/httpd
+
+examples: libuser greencc	## build the small examples
+	$(Q)$(MAKE) $(S) -C examples OUT=$(OUT)/examples
 
 modules: $(MODULES)	## build green.ko for each test kernel
 
@@ -133,7 +136,7 @@ modules_install: kmod-host	## build and install green.ko for this machine's kern
 clean:		## remove build/
 	$(Q)rm -rf $(OUT)
 
-.PHONY: test-soak test-signals test-llvm19 all help setup libuser greencc httpd modules $(MODULES) kmod-host selftests
+.PHONY: test-soak test-signals test-llvm19 all help setup libuser greencc httpd examples modules $(MODULES) kmod-host selftests
 .PHONY: test-torture test-debug
 .PHONY: test test-native test-vm test-real demo demo-native bench bench-gaps bench-maps check-style
 .PHONY: install modules_install clean

@@ -58,7 +58,7 @@ else
 	echo "not ok 7 adjustments that are left out are noticed, and the moves go on"
 fi
 
-for program in move exit panic segment depth-O0 depth-O2 chan select chans; do
+for program in move exit panic segment depth-O0 depth-O2 chan select; do
 	GREEN_DEBUG=move=call,verify,poison "./$program" >/dev/null 2>&1 || bad=$program
 done
 for program in mutex sync group; do
