@@ -352,7 +352,7 @@ green_group_begin_(struct green_scope *s, struct green_group *g)
 
 /*
  * A channel's handle: a number in the guise of a pointer, which any green thread may use.
- * That of a channel that was freed is no other's, until its place has been used two
+ * That of a channel that was freed is no other's, until its place has been used a
  * million times again: calls that are given it return -EINVAL. What is no handle at all
  * may be a fault.
  *

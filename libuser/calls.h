@@ -8,6 +8,9 @@
 #include <sys/socket.h>
 
 #define CALL(returns, name, parameters, ...) returns rt_##name parameters;
+#define FAST(returns, name, parameters, ...)				\
+	returns rt_##name parameters;					\
+	returns rt_##name##_here parameters;
 #define INNER CALL
 #include <green/calls.def>
 void rt_stack_grow(uint64_t need, uint64_t taken);

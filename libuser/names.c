@@ -145,6 +145,7 @@ static bool is_allocator(const struct object *o, const char *name)
 /* Of each only the address matters. */
 #define NAME(name) extern const char at_##name[] __asm__("green_" #name);
 #define CALL(returns, name, ...) NAME(name)
+#define FAST CALL
 #define HERE NAME
 #define LOOK NAME
 #define HOLD NAME
@@ -159,6 +160,7 @@ static uintptr_t own_call(const char *name)
 		const char *name, *at;
 	} calls[] = {
 #define CALL(returns, name, ...) NAME(name)
+#define FAST CALL
 #define HERE NAME
 #define LOOK NAME
 #define HOLD NAME

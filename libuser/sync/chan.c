@@ -8,6 +8,7 @@
  * the lock: so however large values are, nobody waits for a copy but the two.
  */
 #include "base/thread.h"
+#include "base/worker.h"
 #include "calls.h"
 #include "sched/wait.h"
 #include "sync/chan.h"
@@ -123,4 +124,64 @@ int rt_chan_recv(green_chan_t *handle, void *value)
 int rt_chan_try_recv(green_chan_t *handle, void *value)
 {
 	return chan_recv(handle, value, false);
+}
+
+/* ---- without the runtime ------------------------------------------------------- */
+
+/* Values that are copied by a few instructions: the caller's stack may be nearly full. */
+#define SMALL	64
+
+/*
+ * One worker alone: nobody is in the middle of a change, and nobody begins one. A signal
+ * handler is on another stack.
+ */
+static inline bool may_here(const struct green_chan *c, const green_chan_t *handle)
+{
+	const struct green_worker *w = green_worker;
+	const struct green *t = w && !w->after ? w->running : NULL;
+
+	return t && (uintptr_t)__builtin_frame_address(0) - t->lo < t->hi - t->lo &&
+	       c->handle == (uintptr_t)handle && c->size <= SMALL;
+}
+
+/* A value that goes into the ring, or comes from there, and nobody waits for that. */
+static inline int send_here(const green_chan_t *handle, const void *value)
+{
+	struct green_chan *c = green_shared ? NULL : green_chan_at(handle);
+
+	if (!c || c->count == c->capacity || c->receivers.first || c->closed ||
+	    (!value && c->size) || !may_here(c, handle))
+		return -1;
+	green_chan_push(c, value);
+	return 0;
+}
+
+static inline int recv_here(const green_chan_t *handle, void *value)
+{
+	struct green_chan *c = green_shared ? NULL : green_chan_at(handle);
+
+	if (!c || !c->count || c->senders.first || !may_here(c, handle))
+		return -1;
+	green_chan_pop(c, value);
+	return 0;
+}
+
+int rt_chan_send_here(green_chan_t *handle, const void *value)
+{
+	return send_here(handle, value);
+}
+
+int rt_chan_try_send_here(green_chan_t *handle, const void *value)
+{
+	return send_here(handle, value);
+}
+
+int rt_chan_recv_here(green_chan_t *handle, void *value)
+{
+	return recv_here(handle, value);
+}
+
+int rt_chan_try_recv_here(green_chan_t *handle, void *value)
+{
+	return recv_here(handle, value);
 }

@@ -13,6 +13,7 @@
 /* What a handle needs of its address. */
 #define GREEN_CHAN_ALIGN	64
 #define GREEN_CHAN_VALID	(1UL << 63)
+#define GREEN_CHAN_RING		1UL	/* it has one: calls.def's FAST */
 #define GREEN_CHAN_ADDRESS	(((1UL << 48) - 1) & ~(uintptr_t)(GREEN_CHAN_ALIGN - 1))
 
 /*

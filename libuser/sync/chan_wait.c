@@ -55,11 +55,11 @@ static int may_wait(struct green *t)
 {
 	if (green_cancel_point(t))
 		return -ECANCELED;
-	if (t->deadline && t->deadline <= green_now_ns())
-		return -ETIMEDOUT;
 	/* What it returns if its timer ends the wait. */
 	t->ret = -ETIMEDOUT;
-	return green_wake_at_deadline(t);
+	if (!t->deadline)
+		return 0;
+	return t->deadline <= green_now_ns() ? -ETIMEDOUT : green_wake_at_deadline(t);
 }
 
 int green_chan_wait(struct green_chan *c, bool sends, void *value)

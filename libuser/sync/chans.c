@@ -16,7 +16,8 @@
 
 #define CHUNK		64		/* channels that are made at once */
 
-#define LOW_BITS	6		/* of the uses, below the address */
+#define LOW_SHIFT	1		/* GREEN_CHAN_RING is below */
+#define LOW_BITS	5		/* of the uses, below the address */
 #define HIGH_SHIFT	48
 #define HIGH_BITS	15
 
@@ -27,10 +28,11 @@ GREEN_PER_RUN static struct green_chan *all;
 
 static uintptr_t handle_of(const struct green_chan *c)
 {
+	uintptr_t ring = c->capacity ? GREEN_CHAN_RING : 0;
 	uintptr_t low = c->uses & ((1u << LOW_BITS) - 1);
 	uintptr_t high = c->uses >> LOW_BITS & ((1u << HIGH_BITS) - 1);
 
-	return GREEN_CHAN_VALID | high << HIGH_SHIFT | (uintptr_t)c | low;
+	return GREEN_CHAN_VALID | high << HIGH_SHIFT | (uintptr_t)c | low << LOW_SHIFT | ring;
 }
 
 static struct green_chan *take_unused(void)

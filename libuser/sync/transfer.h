@@ -17,6 +17,12 @@ struct green_transfer {
 	size_t size;
 };
 
+/* Claimed, or NULL: mostly nobody is there. */
+static inline struct green_waiter *green_first(struct green_waiters *list)
+{
+	return list->first ? green_waiter_claim(list) : NULL;
+}
+
 /* 0; -EAGAIN: it would have to wait; -EPIPE; -EINVAL. The caller has the lock of @c. */
 static inline int green_send_now(struct green_chan *c, const void *value,
 				 struct green_transfer *tr)
@@ -25,7 +31,7 @@ static inline int green_send_now(struct green_chan *c, const void *value,
 		return -EINVAL;
 	if (c->closed)
 		return -EPIPE;
-	tr->other = green_waiter_claim(&c->receivers);
+	tr->other = green_first(&c->receivers);
 	if (tr->other) {
 		tr->from = value;
 		tr->to = tr->other->data;
@@ -44,14 +50,14 @@ static inline int green_recv_now(struct green_chan *c, void *value,
 {
 	if (c->count) {
 		green_chan_pop(c, value);
-		tr->other = green_waiter_claim(&c->senders);
+		tr->other = green_first(&c->senders);
 		/* It waited for the room that there is now, behind the other values. */
 		if (tr->other)
 			green_chan_push(c, tr->other->data);
 		tr->to = NULL;
 		return 0;
 	}
-	tr->other = green_waiter_claim(&c->senders);
+	tr->other = green_first(&c->senders);
 	if (tr->other) {
 		green_assert(!c->capacity);
 		tr->from = tr->other->data;

@@ -27,7 +27,7 @@ for name in $(grep -oh '\bgreen_[a-z_]*(' $headers | tr -d '(' | sort -u); do
 	esac
 	# shellcheck disable=SC2086
 	grep -qE "^((#define|static inline .*)[ *])?$name\(.*[^;]$" $headers && continue
-	grep -qE "^(CALL\([^,]*, |HERE\(|LOOK\()${name#green_}[,)]" \
+	grep -qE "^((CALL|FAST)\([^,]*, |HERE\(|LOOK\()${name#green_}[,)]" \
 		"$top/include/green/calls.def" || missing="$missing $name"
 done
 [ -z "$missing" ]

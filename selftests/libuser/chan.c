@@ -2,6 +2,7 @@
 /* Channels: each call, each errno, who gets what when, and what becomes of a value. */
 #include <errno.h>
 #include <green_sync.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -760,6 +761,34 @@ static int nobody_sends(void *arg)
 	return green_chan_recv(c, NULL);
 }
 
+static int in_handler[3];
+
+static void handle(int sig)
+{
+	long v = 0;
+
+	in_handler[0] = green_chan_try_send(ch, &v);
+	in_handler[1] = green_chan_try_recv(ch, &v);
+	in_handler[2] = green_chan_send(ch, &v);
+}
+
+/* A signal handler is no green thread: it may have come in the middle of a change. */
+static int signals(void *arg)
+{
+	long v = 1;
+
+	ch = green_chan_new(sizeof(v), 3);
+	CHECK(green_chan_send(ch, &v) == 0);
+	CHECK(signal(SIGUSR1, handle) != SIG_ERR);
+	raise(SIGUSR1);
+	for (int i = 0; i < 3; i++)
+		CHECK(in_handler[i] == -EPERM);
+	CHECK(green_chan_recv(ch, &v) == 0 && v == 1);
+	CHECK(green_chan_try_recv(ch, &v) == -EAGAIN);
+	CHECK(green_chan_free(ch) == 0);
+	return 0;
+}
+
 WITH_WORKERS(chan)
 TEST_WAITS(chan, values_come_in_order, in_order)
 TEST_WAITS(chan, it_holds_as_many_as_it_can, as_many_as_it_holds)
@@ -778,6 +807,7 @@ TEST_WAITS(chan, who_is_cancelled_sends_and_receives_nothing, cancelled)
 TEST_WAITS(chan, who_is_cancelled_first_does_what_need_not_wait, cancelled_before)
 TEST_WAITS(chan, values_on_stacks_that_move, moved)
 TEST_WAITS(chan, in_a_child_nobody_waits, in_a_child)
+TEST_WAITS(chan, nothing_is_done_in_signal_handlers, signals)
 
 TEST_F(chan, one_that_is_gone)
 {

@@ -45,7 +45,35 @@ green_\name:
 	MAP_END	green_\name
 	.endm
 
+/* One that asks first whether the runtime is needed. */
+	.macro	FAST_STUB name, nr_args, kinds
+	.globl	green_\name
+	.type	green_\name, @function
+	.p2align 4
+green_\name:
+	.cfi_startproc
+	testb	$1, %dil
+	jz	1f
+	PUSH	rdi, rsi
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call	rt_\name\()_here
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	POP	rsi, rdi
+	testl	%eax, %eax
+	js	1f
+	ret
+1:	leaq	rt_\name(%rip), %rax
+	jmp	green_enter
+	.cfi_endproc
+	MAP	green_\name, \nr_args, \kinds
+	MAP_END	green_\name
+	.endm
+
 #define CALL(returns, name, parameters, nr_args, kinds, outside) STUB name, nr_args, kinds;
+#define FAST(returns, name, parameters, nr_args, kinds, outside)		\
+	FAST_STUB name, nr_args, kinds;
 #define INNER(returns, name, parameters, nr_args, kinds, outside)		\
 	.hidden green_##name;							\
 	STUB name, nr_args, kinds;
@@ -117,6 +145,7 @@ green_stack_depth_frame:
 not_green:
 	.cfi_startproc
 #define CALL(returns, name, parameters, nr_args, kinds, outside) OUTSIDE name, outside;
+#define FAST CALL
 #define INNER CALL
 #include <green/calls.def>
 	movq	$-1, %rax

@@ -154,6 +154,7 @@ static const StringSet<> &runtime() {
   static const StringSet<> Names = {
 #define HERE(name) "green_" #name,
 #define CALL(returns, name, ...) HERE(name)
+#define FAST CALL
 #include "../../../include/green/calls.def"
   };
   return Names;
