@@ -69,6 +69,7 @@ class Full:
     yields, spawns, alive, bursts = 1_000_000, 100_000, 10_000, 4
     many, very_many = 10_000, 100_000
     work_ms, fair_ms = 200, 500
+    messages, primes = 1_000_000, 1_000
     parked, most_parked, idle_s = 1_000_000, 10_000_000, 3
     sleepers, sleeps = 100_000, 5
     moves, counted_moves, growths = 200_000, 2_000, 40
@@ -81,6 +82,7 @@ class Quick:
     yields, spawns, alive, bursts = 1_000, 100, 100, 1
     many, very_many = 200, 400
     work_ms, fair_ms = 10, 10
+    messages, primes = 1_000, 20
     parked, most_parked, idle_s = 1_000, 2_000, 0
     sleepers, sleeps = 100, 1
     moves, counted_moves, growths = 100, 50, 4
@@ -128,6 +130,20 @@ def workers(n):
         Row("slowest of 100 threads, of the fastest",
             each((GREEN, GO, GO19), f"work 2 100 0 0 {n.fair_ms}", name="fair"),
             Bar(0.7, least=True)),
+    ]
+
+
+def channels(n):
+    def message(name, capacity, workers, bar, figure="ns"):
+        return Row(name, each((GREEN, GO, GO19), f"message {n.messages} {capacity} {workers}",
+                              name=figure), bar)
+
+    return [
+        message("a word, unbuffered", 0, 1, Bar(40)),
+        message("a word, 128 in between", 128, 1, Bar(0.3, GO)),
+        message("... with 2 workers, elapsed time", 128, 2, Bar(0.7, GO), "wall"),
+        Row(f"a sieve for {n.primes:,} primes, ms",
+            each((GREEN, GO, GO19), f"sieve {n.primes} 1", factor=1e-6), Bar(0.5, GO)),
     ]
 
 
@@ -201,6 +217,7 @@ def groups(n):
               "rows up to the start, where the limit was 13, 12, 13, 91, 171 and 34: libdill "
               "29, 20, 22, -, - and 75; neco 71, 22, 22, -, - and 101."),
         Group("workers", "Workers: how much faster two are than one", workers(n), 10, 90),
+        Group("channels", "Channels: CPU time, ns", channels(n), 10, 60),
         Group("memory", "Memory: page tables included", memory(n), 1, 120,
               "Where nothing is said green's stacks begin with 1 KiB, Go's with 2, those of "
               "state-threads with 64."),

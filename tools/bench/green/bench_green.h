@@ -11,6 +11,8 @@ int bench_yield(const long *arg);
 int bench_spawn(const long *arg);
 int bench_alive(const long *arg);
 int bench_work(const long *arg);
+int bench_message(const long *arg);
+int bench_sieve(const long *arg);
 int bench_parked(const long *arg);
 int bench_sleepers(const long *arg);
 int bench_move(const long *arg);

@@ -28,6 +28,8 @@ int main(int argc, char **argv)
 		{ "spawn", bench_spawn },
 		{ "alive", bench_alive },
 		{ "work", bench_work },
+		{ "message", bench_message },
+		{ "sieve", bench_sieve },
 		{ "parked", bench_parked },
 		{ "sleepers", bench_sleepers },
 		{ "move", bench_move },

@@ -63,6 +63,10 @@ func main() {
 		alive(arg[0], arg[1])
 	case "work":
 		work(arg[0], arg[1], arg[2], arg[4])
+	case "message":
+		message(arg[0], arg[1], arg[2])
+	case "sieve":
+		sieve(arg[0], arg[1])
 	case "parked":
 		parked(arg[0], arg[2])
 	case "sleepers":
