@@ -54,7 +54,7 @@ void green_spin_wake(struct green_spin *l)
 
 #ifdef GREEN_CHECKS
 /* What this OS thread holds, in the order in which it took it. */
-#define MAX_HELD 64
+#define MAX_HELD (64 + RANKS)	/* GREEN_MAX_CASES, and one of each rank */
 
 static __thread struct {
 	const struct green_spin *lock[MAX_HELD];

@@ -461,6 +461,7 @@ static void waits_in_all(void *arg)
 
 	for (int i = 0; i < GREEN_MAX_CASES; i++)
 		cases[i] = (struct green_case)GREEN_RECV(all[i], &v);
+	green_deadline(green_now_ns() + HOUR);
 	say(&about);
 	CHECK(green_select(cases, GREEN_MAX_CASES) == (long)arg);
 	CHECK(v == 70);
