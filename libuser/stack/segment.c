@@ -84,7 +84,7 @@ int green_segment_begin(struct green *t, size_t need)
 	bool far = e->flags & GREEN_ENTRY_FAR;
 	size_t args = far ? GREEN_ABI_FAR : GREEN_ABI_NEAR;
 	uintptr_t ret = (uintptr_t)(e + 1), top;
-	size_t size = need + args + ROOM, n;
+	size_t size = need + args + ROOM + (far ? GREEN_PAGE : 0), n;
 	struct green_saved *saved;
 	struct green_slot *slot;
 	struct green_segment *s;
@@ -96,6 +96,9 @@ int green_segment_begin(struct green *t, size_t need)
 		return -ENOMEM;
 	green_assert(slot->hi <= t->lo && slot->hi - slot->lo >= size);
 	s = (void *)(slot->hi - sizeof(*s));
+	/* Some may be aligned: va_arg() and struct parameters ask where they lie. */
+	if (far)
+		s = (void *)((uintptr_t)s - (((uintptr_t)s - args - ret - 8) & (GREEN_PAGE - 1)));
 	*s = (struct green_segment){
 		t->lo, t->hi, t->limit, ret, t->slot, t->segment,
 		((const struct green_saved *)t->sp)->rbp, *(const void **)ret, 0, 0,

@@ -485,6 +485,61 @@ TEST(variable_arguments)
 		EXPECT_EQ(1, SEGMENTS);
 }
 
+/* Where such an argument lies among others is told from its address. */
+struct aligned32 {
+	long a, b, c, d;
+} __attribute__((aligned(32)));
+struct aligned128 {
+	long a, b[15];
+} __attribute__((aligned(128)));
+
+static long NOINLINE aligned_variable(int n, ...)
+{
+	struct aligned128 large;
+	struct aligned32 x;
+	char room[6000];
+	va_list ap;
+
+	KEEP(room);
+	va_start(ap, n);
+	while (n--)
+		va_arg(ap, long);
+	x = va_arg(ap, struct aligned32);
+	large = va_arg(ap, struct aligned128);
+	va_end(ap);
+	return x.a + x.d + large.a + large.b[14];
+}
+
+static bool NOINLINE aligned_fixed(struct aligned128 large, struct aligned32 x)
+{
+	char room[6000];
+
+	KEEP(room);
+	return !((uintptr_t)&large % 128) && !((uintptr_t)&x % 32) && large.b[14] == 7 && x.d == 4;
+}
+
+static void aligned(long *r)
+{
+	struct aligned128 large = { 1000, { [14] = 7 } };
+	struct aligned32 x = { 1, 2, 3, 4 };
+
+	r[0] = aligned_variable(0, x, large);
+	r[1] = aligned_variable(6, 0L, 0L, 0L, 0L, 0L, 0L, x, large);
+	r[2] = aligned_variable(7, 0L, 0L, 0L, 0L, 0L, 0L, 0L, x, large);
+	r[3] = aligned_fixed(large, x);
+}
+
+TEST(arguments_that_are_aligned)
+{
+	EXPECT_EQ(0, run(aligned));
+	EXPECT_EQ(1012, test.r[0]);
+	EXPECT_EQ(1012, test.r[1]);
+	EXPECT_EQ(1012, test.r[2]);
+	EXPECT_EQ(1, test.r[3]);
+	if (UNFORCED)
+		EXPECT_EQ(4, SEGMENTS);
+}
+
 static long NOINLINE megabyte(long n)
 {
 	char room[1 << 20];
