@@ -16,7 +16,8 @@ static inline void green_queue_init(struct green_queue *q)
 
 static inline void green_queue_put(struct green_queue *q, struct green *t)
 {
-	green_assert(t->state == STATE_READY && *q->tail == NULL);
+	/* In lists of one's own there are some that are about to be ready. */
+	green_assert((t->state == STATE_READY || t->state == STATE_CLAIMED) && !*q->tail);
 	t->next = NULL;
 	*q->tail = t;
 	q->tail = &t->next;
