@@ -149,7 +149,20 @@ private:
 
 } // namespace
 
+// A GREEN_SCOPE is left behind the ends of the locals that are declared after it, and what
+// is deferred there may be about one of them.
+static bool hasScope(const Function &F) {
+  return any_of(instructions(F), [](const Instruction &I) {
+    auto *CB = dyn_cast<CallBase>(&I);
+    const Function *Callee = CB ? CB->getCalledFunction() : nullptr;
+    return Callee && (Callee->getName().starts_with("green_defer_") ||
+                      Callee->getName().starts_with("green_scope_leave"));
+  });
+}
+
 SmallPtrSet<const Instruction *, 8> endsThatMatter(Function &F) {
+  if (hasScope(F))
+    return {};
   SmallPtrSet<const Instruction *, 8> Ends;
   SmallVector<const Instruction *, 16> Stops;
   for (const Instruction &I : instructions(F))
