@@ -39,21 +39,20 @@ static void pass_on(void *arg)
 static green_chan_t *filter(green_chan_t *in, int prime)
 {
 	struct filter *f = malloc(sizeof(*f));
+	green_chan_t *out = f ? green_chan_new(sizeof(int), 0) : NULL;
 	green_t *t = NULL;
 
-	if (!f)
-		return NULL;
-	*f = (struct filter){ in, green_chan_new(sizeof(int), 0), prime };
-	if (f->out)
+	if (out) {
+		*f = (struct filter){ in, out, prime };
+		/* From here on it is the thread's, which may have freed it already. */
 		t = green_go(pass_on, f);
+	}
 	if (t) {
-		green_chan_t *out = f->out;
-
 		green_detach(t);
 		return out;
 	}
-	if (f->out)
-		green_chan_free(f->out);
+	if (out)
+		green_chan_free(out);
 	free(f);
 	return NULL;
 }

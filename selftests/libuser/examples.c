@@ -113,9 +113,12 @@ TEST_F(example, pipeline)
 	EXPECT_NE(NULL, strstr(ours, sub));
 	snprintf(sub, sizeof(sub), "930766865 9 %s/digits\n", dir);
 	EXPECT_NE(NULL, strstr(ours, sub));
-	theirs = said_by("find %s -type f -exec cksum {} \\; | sort", dir, 0);
-	ASSERT_NE(NULL, theirs);
-	EXPECT_STREQ(theirs, ours);
+	/* Not in a virtual machine. */
+	if (!system("command -v cksum >/dev/null")) {
+		theirs = said_by("find %s -type f -exec cksum {} \\; | sort", dir, 0);
+		ASSERT_NE(NULL, theirs);
+		EXPECT_STREQ(theirs, ours);
+	}
 	EXPECT_NE(NULL, said_by("rm -r %s", dir, 0));
 }
 
