@@ -177,8 +177,8 @@ void green_exit(void) __attribute__((noreturn));
  *
  * A thread that waits does not return from that call, but ends as by
  * green_exit(); one that does not wait does so when it is about to. Waiting are
- * green_yield(), green_sleep_ns(), green_join() and I/O. I/O in flight is
- * cancelled first; a call that had already done its work returns its result. In
+ * green_yield(), green_sleep_ns(), green_join(), I/O and the calls of green_sync.h that
+ * wait. I/O in flight is cancelled first; a call that had already done its work returns its result. In
  * deferred calls of its exit, or of a panic, a thread is left alone.
  *
  * @t is still to be joined or detached. Returns 0, also if @t is cancelled
