@@ -430,13 +430,19 @@ static void wait_alone(struct green_uring *u, uint64_t until)
 }
 
 /* With the lock, and without it meanwhile. */
-static void wait_shared(struct green_uring *u, uint64_t until)
+static void wait_shared(struct green_worker *w, struct green_uring *u, uint64_t until)
 {
 	struct __kernel_timespec ts;
 	struct io_uring_cqe *cqe;
 
 	watch(u);
 	io_uring_submit(&u->ring);
+	/*
+	 * A kick from before may have been taken out of the ring already, by one that
+	 * took this worker for stuck; from here on nobody does that.
+	 */
+	if (__atomic_load_n(&w->kicked, __ATOMIC_ACQUIRE))
+		return;
 	u->waiting = true;
 	unlock(u);
 	if (until)
@@ -503,7 +509,7 @@ void green_uring_wait(struct green_worker *w, uint64_t until)
 	lock(u);
 	start_late(u);
 	if (green_shared)
-		wait_shared(u, until);
+		wait_shared(w, u, until);
 	else
 		wait_alone(u, until);
 	unlock(u);
