@@ -55,9 +55,9 @@ static bool is_portable(const struct green *t)
 }
 
 /*
- * Half of what @v has and @w may run: the first for now, and the others to @w's queue. Those
- * that it may not run are set aside, so that nobody looks at them twice; they came first
- * and are still the first.
+ * Half of what @v has and @w may run: the first is returned, and the others go to @w's
+ * queue. Those that it may not run are set aside, so that nobody looks at them twice; they
+ * came first and are still the first.
  */
 static struct green *steal_from(struct green_worker *w, struct green_worker *v)
 {
