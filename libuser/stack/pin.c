@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The lowest pin of the current thread; see Barrier.cpp, endOfFrame(). */
+/* The lowest pin of the current thread; see PinEnds.cpp. */
 __thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec"))) =
 	UINTPTR_MAX;
 

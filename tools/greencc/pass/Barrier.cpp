@@ -38,8 +38,9 @@
 //
 // Pointers are lent to calls whose callee is not seen. That is no store: the
 // callee has barriers of its own if it is mapped, and what is lent to any other is
-// pinned on the way out (Outgoing.cpp), or by green_escape_lend() if that cannot be. For what it finds through the pointer the callee relies on
-// the invariant: a local is shared as soon as it may be lent.
+// pinned on the way out (Outgoing.cpp), or by green_escape_lend() if that cannot be. For
+// what it finds through the pointer the callee relies on the invariant: a local is shared
+// as soon as it may be lent.
 //
 // The test is value >= rsp: no live local lies below. What else lies above is
 // told apart in the cold path; it is little, for the arena of the stacks lies
@@ -47,96 +48,16 @@
 //
 // Addresses that become integers are pinned there (Integers.cpp), so that integers,
 // in whatever form, need no barrier of their own when they are stored or passed.
-#include "Green.h"
-#include "llvm/ADT/SetVector.h"
-#include "llvm/Analysis/ValueTracking.h"
+#include "BarrierCode.h"
+#include "PinEnds.h"
 #include "llvm/Analysis/VectorUtils.h"
-#include "llvm/IR/CFG.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
-#include "llvm/IR/MDBuilder.h"
-#include "llvm/Transforms/Utils/BasicBlockUtils.h"
-#include "llvm/Transforms/Utils/ValueMapper.h"
 
 using namespace llvm;
 
 namespace greenpass {
-
-AllocaInst *underlyingLocal(const Value &V) {
-  auto *A = dyn_cast<AllocaInst>(getUnderlyingObject(&V, 0));
-  return A && A->isStaticAlloca() ? const_cast<AllocaInst *>(A) : nullptr;
-}
-
-// green_try(fn, arg) calls fn(arg), which has a barrier if it is mapped. If not,
-// green.h has it that it does not keep its argument beyond the call.
-bool isTry(const CallBase &CB) {
-  return isRuntimeCall(CB) &&
-         CB.getCalledOperand()->stripPointerCasts()->getName() == "green_try";
-}
-
-bool isLent(const CallBase &CB, unsigned I) {
-  if (CB.isByValArgument(I))
-    return true;
-  if (!CB.getArgOperand(I)->getType()->isPointerTy() || isa<IntrinsicInst>(CB) ||
-      CB.isInlineAsm())
-    return false;
-  // A callee that is mapped may not be so where it takes "...".
-  if (I >= CB.getFunctionType()->getNumParams())
-    return CB.doesNotCapture(I);
-  return !isRuntimeCall(CB) || isTry(CB) || CB.doesNotCapture(I);
-}
-
-// green_defer_push(scope, record, fn, meta, a0, a1), green_defer_more(meta, a2 ...
-// a5): bit 8 + i of the meta word says that argument i is a pointer.
-bool isDeferredInteger(const CallBase &CB, unsigned I) {
-  bool Push = CB.getCalledOperand()->stripPointerCasts()->getName().ends_with("_push");
-  unsigned Meta = Push ? 3 : 0, First = Push ? 0 : 2;
-  if (I <= Meta || I >= CB.arg_size() || !CB.getArgOperand(I)->getType()->isPointerTy())
-    return false;
-  auto *M = dyn_cast<ConstantInt>(CB.getArgOperand(Meta));
-  return !M || !(M->getZExtValue() >> (8 + First + I - Meta - 1) & 1);
-}
-
-bool copiesWords(const Instruction &Copy) {
-  auto *CB = cast<CallBase>(&Copy);
-  const DataLayout &DL = Copy.getDataLayout();
-  if (CB->getIntrinsicID() == Intrinsic::vacopy)
-    return true;
-  if (!isa<ConstantInt>(CB->getArgOperand(2)) &&
-      computeKnownBits(CB->getArgOperand(2), DL).countMinTrailingZeros() < 3)
-    return false;
-  if (auto *T = dyn_cast<MemTransferInst>(CB))
-    return T->getSourceAlign().valueOrOne() >= 8 && T->getDestAlign().valueOrOne() >= 8;
-  return CB->getArgOperand(0)->getPointerAlignment(DL) >= 8 &&
-         CB->getArgOperand(1)->getPointerAlignment(DL) >= 8;
-}
-
-bool printsAddresses(const CallBase &CB) {
-  unsigned Fixed = CB.getFunctionType()->getNumParams();
-  StringRef Format;
-  if (!CB.getFunctionType()->isVarArg() || !Fixed || Fixed >= CB.arg_size() ||
-      !CB.getArgOperand(Fixed - 1)->getType()->isPointerTy())
-    return false;
-  if (!getConstantStringInfo(CB.getArgOperand(Fixed - 1), Format))
-    return true;
-  for (size_t At = Format.find('%'); At != StringRef::npos; At = Format.find('%', At + 2)) {
-    size_t End = Format.find_first_not_of("0123456789$*.-+ #'hlLqjzt", At + 1);
-    if (End != StringRef::npos && Format[End] == 'p')
-      return true;
-  }
-  return false;
-}
-
-bool keepsLowBits(const IntrinsicInst &Mask) {
-  auto *C = dyn_cast<ConstantInt>(Mask.getArgOperand(1));
-  return C && (C->getZExtValue() | 63) == UINT64_MAX;
-}
-
-bool mayBeKept(const CallBase &CB, unsigned I) {
-  return !isRuntimeCall(CB) && !CB.isByValArgument(I) && !CB.doesNotCapture(I) &&
-         !CB.paramHasAttr(I, Attribute::StructRet) && !options().AllMapped;
-}
 
 // What nobody else writes, and the runtime knows too (lend.S): nopl (%edi), and of
 // functions that test the stack nopl (%esi).
@@ -144,15 +65,13 @@ constexpr uint32_t BarrierMark = GREEN_ABI_MARK, TestMark = GREEN_ABI_MARK_TESTS
 
 namespace {
 
-class Barriers {
+class Barriers : BarrierCode {
 public:
-  Barriers(Function &F, Escape &Esc, bool Stays)
-      : F(F), M(*F.getParent()), C(F.getContext()), DL(M.getDataLayout()), Esc(Esc),
-        Stays(Stays) {}
+  Barriers(Function &F, Escape &Esc, bool Stays) : BarrierCode(F, Stays), Esc(Esc) {}
 
   void run(Instruction *Entry) {
     SmallVector<Instruction *, 64> All;
-    SmallVector<Instruction *, 4> Ends = returnsOfPinned();
+    PinEnds Ends(F, Esc, Stays);
     for (Instruction &I : instructions(F))
       All.push_back(&I);
     for (Argument &A : F.args())
@@ -168,58 +87,10 @@ public:
     for (Instruction *I : All)
       if (auto *CB = dyn_cast<CallBase>(I); CB && Esc.pinnedResult(*CB))
         pin(*CB, CB->getNextNode());
-    for (Instruction *I : Ends)
-      endOfFrame(I);
-    endsOfLocals();
+    Ends.emit();
   }
 
 private:
-  // Where the frame may be pinned: it is not before the address of a local is used
-  // that others may find. Ways there that return together with others do so on
-  // their own.
-  SmallVector<Instruction *, 4> returnsOfPinned() {
-    auto Behind = behindAddresses(F, [&](const AllocaInst &A) { return Esc.shared(A); });
-    SmallVector<Instruction *, 4> Ends;
-    SmallVector<BasicBlock *, 2> Merged;
-    for (BasicBlock &BB : F)
-      if (isa<ReturnInst>(BB.getTerminator()) && Behind.contains(&BB) &&
-          !BB.getTerminatingMustTailCall()) {
-        Ends.push_back(BB.getTerminator());
-        if (returnsOnly(BB))
-          Merged.push_back(&BB);
-      }
-    for (BasicBlock *BB : Merged)
-      separate(*BB, Behind);
-    return Ends;
-  }
-
-  void separate(BasicBlock &BB, const DenseSet<const BasicBlock *> &Behind) {
-    SmallSetVector<BasicBlock *, 8> Others;
-    for (BasicBlock *P : predecessors(&BB))
-      if (!Behind.contains(P))
-        Others.insert(P);
-    if (Others.empty())
-      return;
-    BasicBlock *New = BasicBlock::Create(C, "", &F);
-    ValueToValueMapTy Map;
-    for (Instruction &I : BB) {
-      Instruction *Copy = I.clone();
-      Copy->insertInto(New, New->end());
-      Map[&I] = Copy;
-      auto *P = dyn_cast<PHINode>(&I);
-      if (!P) {
-        RemapInstruction(Copy, Map, RF_NoModuleLevelChanges | RF_IgnoreMissingLocals);
-        continue;
-      }
-      cast<PHINode>(Copy)->removeIncomingValueIf(
-          [&](unsigned N) { return !Others.contains(P->getIncomingBlock(N)); }, false);
-      P->removeIncomingValueIf(
-          [&](unsigned N) { return Others.contains(P->getIncomingBlock(N)); }, false);
-    }
-    for (BasicBlock *P : Others)
-      P->getTerminator()->replaceSuccessorWith(&BB, New);
-  }
-
   void visit(Instruction &I) {
     if (Esc.becomesInteger(I))
       holdConverted(I);
@@ -258,9 +129,6 @@ private:
   // May a map name the word at Ptr? In a function that stays it may be a local of its
   // own, which no pin tells from others.
   bool mayBeNamed(const Value &Ptr) const { return !Stays && Esc.maybeInside(Ptr); }
-
-  // Is V the address of a local, which stays where it is?
-  bool stays(const Value &V) const { return Stays && underlyingLocal(V); }
 
   // The local that V is the address of, or each element of V.
   static AllocaInst *ownAddress(Value &V) {
@@ -319,16 +187,6 @@ private:
     Instruction *Cold = ifOnStack(&I, First);
     wholeWords(Cold, First, N);
     call(Cold, "green_escape_copy", {First, N});
-  }
-
-  // All words that have something of the Bytes at Ptr.
-  void wholeWords(Instruction *At, Value *&Ptr, Value *&Bytes) {
-    IRBuilder<> B(At);
-    placeInSource(B);
-    Value *In = B.CreateAnd(B.CreatePtrToInt(Ptr, B.getInt64Ty()), B.getInt64(7));
-    Bytes = B.CreateAnd(B.CreateAdd(B.CreateAdd(Bytes, In), B.getInt64(7)), B.getInt64(-8));
-    Ptr = B.CreateIntrinsic(Intrinsic::ptrmask, {Ptr->getType(), B.getInt64Ty()},
-                            {Ptr, B.getInt64(-8)});
   }
 
   void holdWordsOfLocal(Instruction &I, Value *Ptr, uint64_t Off, uint64_t Bytes) {
@@ -477,104 +335,6 @@ private:
       checkValue(At, V);
   }
 
-  // -- code ------------------------------------------------------------------
-
-  FunctionCallee runtime(StringRef Name, ArrayRef<Type *> Params) {
-    auto *FT = FunctionType::get(Type::getVoidTy(C), Params, false);
-    FunctionCallee Callee = M.getOrInsertFunction(Name, FT);
-    if (auto *G = dyn_cast<Function>(Callee.getCallee())) {
-      G->addFnAttr(Attribute::NonLazyBind);
-      G->addFnAttr(Attribute::NoUnwind);
-      G->setCallingConv(CallingConv::PreserveMost);
-    }
-    return Callee;
-  }
-
-  CallInst *call(Instruction *Cold, StringRef Name, ArrayRef<Value *> Args) {
-    SmallVector<Type *, 3> Types;
-    for (Value *A : Args)
-      Types.push_back(A->getType());
-    IRBuilder<> B(Cold);
-    placeInSource(B);
-    CallInst *CI = B.CreateCall(runtime(Name, Types), Args);
-    CI->setCallingConv(CallingConv::PreserveMost);
-    CI->setDoesNotThrow();
-    return CI;
-  }
-
-  Instruction *branch(Instruction *At, StringRef Text, StringRef Constraints,
-                      ArrayRef<Value *> Args) {
-    IRBuilder<> B(At);
-    placeInSource(B);
-    SmallVector<Type *, 1> Types;
-    for (Value *A : Args)
-      Types.push_back(A->getType());
-    auto *FT = FunctionType::get(B.getInt8Ty(), Types, false);
-    CallInst *CI = B.CreateCall(FT, InlineAsm::get(FT, Text, Constraints, true), Args);
-    CI->setDoesNotThrow();
-    Value *Is = B.CreateICmpNE(CI, B.getInt8(0));
-    return SplitBlockAndInsertIfThen(Is, At, false, rare());
-  }
-
-  // The value of rsp must not become one of the register allocator.
-  Instruction *ifOnStack(Instruction *At, Value *V) {
-    return branch(At, "cmpq %rsp, $1", "={@ccae},r,~{flags}", {V});
-  }
-
-  MDNode *rare() { return MDBuilder(C).createBranchWeights(1, 1u << 20); }
-
-  // Dest is null, or perhaps in a local that maps name, which Ask finds out.
-  void checkWord(Instruction *At, Value *V, Value *Dest = nullptr,
-                 StringRef Ask = "green_escape_to") {
-    if (stays(*V))
-      return;
-    Instruction *Cold = underlyingLocal(*V) ? At : ifOnStack(At, V);
-    if (!V->getType()->isPointerTy())
-      V = new IntToPtrInst(V, PointerType::get(C, 0), "", Cold->getIterator());
-    if (Dest)
-      call(Cold, Ask, {V, Dest});
-    else
-      call(Cold, "green_escape", {V});
-  }
-
-  void checkValue(Instruction *At, Value *V, Value *Dest = nullptr,
-                  StringRef Ask = "green_escape_to") {
-    Type *T = V->getType();
-    if (T->isIntegerTy(64) || (T->isPointerTy() && T->getPointerAddressSpace() == 0))
-      return checkWord(At, V, Dest, Ask);
-    if (auto *S = dyn_cast<StructType>(T))
-      return checkElements(At, V, S->getNumElements());
-    if (auto *A = dyn_cast<ArrayType>(T))
-      return checkElements(At, V, A->getNumElements());
-    uint64_t Bits = DL.getTypeSizeInBits(T).getKnownMinValue();
-    if (Bits < 48)
-      return; // no address; bytes of one see Escape::why()
-    if (T->isIntegerTy() && Bits < 64)
-      return checkWord(At, IRBuilder<>(At).CreateZExt(V, Type::getInt64Ty(C)));
-    if (isa<ScalableVectorType>(T) || Bits % 64 || T->isTargetExtTy())
-      return everything(At);
-    checkWords(At, V, Bits / 64, Dest, Ask);
-  }
-
-  void checkElements(Instruction *At, Value *V, unsigned N) {
-    for (unsigned I = 0; I < N; I++)
-      if (DL.getTypeStoreSize(ExtractValueInst::getIndexedType(V->getType(), I)) >= 8)
-        checkValue(At, IRBuilder<>(At).CreateExtractValue(V, I));
-  }
-
-  // A vector, or a large integer.
-  void checkWords(Instruction *At, Value *V, unsigned N, Value *Dest, StringRef Ask) {
-    IRBuilder<> B(At);
-    auto *VT = FixedVectorType::get(B.getInt64Ty(), N);
-    Value *Words = V->getType()->isPtrOrPtrVectorTy() ? B.CreatePtrToInt(V, VT)
-                                                      : B.CreateBitCast(V, VT);
-    for (unsigned I = 0; I < N; I++)
-      checkWord(At, IRBuilder<>(At).CreateExtractElement(Words, B.getInt32(I)), Dest, Ask);
-  }
-
-  // The whole stack, for good: what cannot be looked at.
-  void everything(Instruction *At) { call(At, "green_escape_all", {}); }
-
   void checkCopy(Instruction *At, Value *Dest, Value *Src, Value *Bytes) {
     auto *N = dyn_cast<ConstantInt>(Bytes);
     uint64_t Size = N ? N->getZExtValue() : UINT64_MAX, Rest = N ? Size % 8 : 0;
@@ -611,45 +371,7 @@ private:
       call(Cold, "green_escape_copy", {Src, Bytes});
   }
 
-  // One past the end of a local may be the address of the saved rbp.
-  Instruction *ifPinned(Instruction *At) {
-    return branch(At, "movq green_escape_low@gottpoff(%rip), %r11\n\tcmpq %rbp, %fs:(%r11)",
-                  "={@ccbe},~{r11},~{flags}", {});
-  }
-
-  void endOfFrame(Instruction *At) { call(ifPinned(At), "green_escape_end", {}); }
-
-  // Of those that others may find; see Lifetimes.cpp.
-  void endsOfLocals() {
-    SmallVector<Instruction *, 8> Markers;
-    for (Instruction &I : instructions(F))
-      if (localThatDies(I))
-        Markers.push_back(&I);
-    Instruction *Cold = nullptr;
-    BasicBlock *Behind = nullptr;
-    for (Instruction *I : Markers) {
-      AllocaInst *A = localThatDies(*I);
-      if (!Stays && Esc.shared(*A)) {
-        // Of several that die together is asked at once.
-        if (!Cold || I != &Behind->front()) {
-          Cold = ifPinned(I);
-          Behind = I->getParent();
-        }
-        Value *Bytes = ConstantInt::get(Type::getInt64Ty(C), DL.getTypeAllocSize(typeOfLocal(*A)));
-        call(Cold, "green_escape_dead", {A, Bytes});
-      }
-      I->eraseFromParent();
-    }
-    if (Cold)
-      separateLocals(F, [&](const AllocaInst &A) { return Esc.shared(A); });
-  }
-
-  Function &F;
-  Module &M;
-  LLVMContext &C;
-  const DataLayout &DL;
   Escape &Esc;
-  bool Stays; // F is never moved
 };
 
 } // namespace

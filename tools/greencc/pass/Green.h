@@ -162,9 +162,13 @@ private:
 };
 
 bool containsPointer(llvm::Type *T);
+
+// Lending.cpp
 // Of a call whose callee is not seen: may argument I be used by it, but not be
 // kept where no map names it?
 bool isLent(const llvm::CallBase &CB, unsigned I);
+// ... or be kept, if the callee is not mapped?
+bool mayBeKept(const llvm::CallBase &CB, unsigned I);
 bool isTry(const llvm::CallBase &CB);
 // Of a call of printf() or its like: may it make text of its pointers' values?
 bool printsAddresses(const llvm::CallBase &CB);
@@ -198,8 +202,6 @@ behindAddresses(const llvm::Function &F,
 bool returnsOnly(const llvm::BasicBlock &BB); // ... what it may have merged
 
 // Barrier.cpp
-// Could a callee that is not mapped keep what it is lent?
-bool mayBeKept(const llvm::CallBase &CB, unsigned I);
 void insertBarriers(llvm::Function &F, llvm::Instruction *Entry, Escape &Esc, bool Stays);
 void markFunction(llvm::Function &F, bool Tests);
 

@@ -10,7 +10,7 @@
 // same, that is a call without a record, and its frame does not move.
 //
 // No frame is pinned when it is left so: on the way to a jump the address of no local
-// has been used. That is why Barrier.cpp puts nothing behind it.
+// has been used. That is why PinEnds.cpp puts nothing behind it.
 #include "Green.h"
 #include "llvm/IR/CFG.h"
 #include "llvm/IR/InlineAsm.h"
