@@ -43,17 +43,8 @@
 	.cfi_def_cfa_register rbp
 	PUSH_PLAIN	rax, rcx, rdx, rsi, rdi, r8, r9, r10
 	cld
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	1f
-	movq	W_CURRENT(%r11), %r10
-	testq	%r10, %r10
-	jz	1f
-	cmpq	T_HI(%r10), %rsp
-	jae	1f
-	cmpq	T_LO(%r10), %rsp
-	jb	1f
+	WORKER	1f
+	ON_STACK	W_CURRENT, r10, 1f, 1f
 	movq	W_SP(%r11), %rsp
 1:	andq	$-16, %rsp
 	movq	(%rbp), %\fp
@@ -105,17 +96,8 @@ green_lend_hold:
 	movq	%r10, %rdx
 	movq	(%rbp), %rcx
 	cld
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	1f
-	movq	W_CURRENT(%r11), %r10
-	testq	%r10, %r10
-	jz	1f
-	cmpq	T_HI(%r10), %rsp
-	jae	1f
-	cmpq	T_LO(%r10), %rsp
-	jb	1f
+	WORKER	1f
+	ON_STACK	W_CURRENT, r10, 1f, 1f
 	movq	W_SP(%r11), %rsp
 1:	andq	$-16, %rsp
 	call	do_green_lend
@@ -139,17 +121,8 @@ green_lend_hold:
 	.p2align 4
 green_landed:
 	.cfi_startproc
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	1f
-	movq	W_RUNNING(%r11), %r11
-	testq	%r11, %r11
-	jz	2f
-	cmpq	T_HI(%r11), %rsp
-	jae	2f
-	cmpq	T_LO(%r11), %rsp
-	jb	2f
+	WORKER	1f
+	ON_STACK	W_RUNNING, r11, 2f, 2f
 1:	ret
 2:	pushq	%rbp
 	.cfi_def_cfa_offset 16
@@ -160,8 +133,7 @@ green_landed:
 	andq	$-16, %rsp
 	leaq	8(%rbp), %rdi
 	call	green_grows_at
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	movq	W_RUNNING(%r11), %r11
 	testq	%r11, %r11
 	jz	3f

@@ -90,17 +90,8 @@ green_\name:
 	.p2align 4
 green_stack_grow:
 	.cfi_startproc
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	1f
-	movq	W_RUNNING(%r11), %r10
-	testq	%r10, %r10
-	jz	2f
-	cmpq	T_HI(%r10), %rsp
-	jae	2f
-	cmpq	T_LO(%r10), %rsp
-	jb	2f
+	WORKER	1f
+	ON_STACK	W_RUNNING, r10, 2f, 2f
 3:	leaq	rt_stack_grow(%rip), %rax
 	jmp	green_enter
 1:	ret
@@ -161,17 +152,8 @@ not_green:
 	.p2align 4
 green_enter:
 	.cfi_startproc
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	not_green
-	movq	W_RUNNING(%r11), %r10
-	testq	%r10, %r10
-	jz	7f
-	cmpq	T_HI(%r10), %rsp
-	jae	7f
-	cmpq	T_LO(%r10), %rsp
-	jb	7f
+	WORKER	not_green
+	ON_STACK	W_RUNNING, r10, 7f, 7f
 6:
 	SAVE	rbp, rbx, r12, r13, r14, r15
 	subq	$8, %rsp
@@ -226,8 +208,7 @@ green_enter:
 	POP	r9, r8, rcx, rdx, rsi, rdi, rax
 	testb	%r10b, %r10b
 	jz	not_green
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	movq	W_RUNNING(%r11), %r10
 	jmp	6b
 	.cfi_endproc

@@ -61,10 +61,7 @@ green_stack_morestack:
 	leaq	ENTRY_SIZE(%rsp), %rdi
 	subq	%r11, %rdi
 	movq	$-1, %rsi
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	green_stack_morestack_return
+	WORKER	green_stack_morestack_return
 	call	*W_GROW(%r11)
 	.globl	green_stack_morestack_return
 	.hidden	green_stack_morestack_return

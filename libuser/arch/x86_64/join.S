@@ -46,8 +46,7 @@ green_segment_leave:
 	/* *(rsp + S_SP) + 8 */
 	.cfi_escape 0x0f, 5, 0x77, S_SP, 0x06, 0x23, 8
 	.cfi_escape 0x10, 6, 2, 0x77, S_RBP
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	movq	W_CURRENT(%r11), %r10
 	/* Newer ones that were left in another way, and then this one. */
 1:	movq	T_SEGMENT(%r10), %rcx

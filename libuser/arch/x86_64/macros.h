@@ -108,6 +108,30 @@
 	.popsection
 	.endm
 
+/* r11: the worker that the OS thread is; if there may be none, \none is where to go then. */
+	.macro	WORKER none
+	movq	green_worker@gottpoff(%rip), %r11
+	movq	%fs:(%r11), %r11
+	.ifnb	\none
+	testq	%r11, %r11
+	jz	\none
+	.endif
+	.endm
+
+/*
+ * \reg: the thread that \field of the worker r11 names, and rsp is in its newest segment.
+ * There is none: to \none; rsp is elsewhere: to \elsewhere.
+ */
+	.macro	ON_STACK field, reg, none, elsewhere
+	movq	\field(%r11), %\reg
+	testq	%\reg, %\reg
+	jz	\none
+	cmpq	T_HI(%\reg), %rsp
+	jae	\elsewhere
+	cmpq	T_LO(%\reg), %rsp
+	jb	\elsewhere
+	.endm
+
 	.macro	FRAME
 	SAVE	rbp
 	movq	%rsp, %rbp

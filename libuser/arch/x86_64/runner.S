@@ -151,17 +151,8 @@ green_leave_frames:
 	FRAME
 	subq	$16, %rsp
 	movq	%rdi, (%rsp)
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
-	testq	%r11, %r11
-	jz	3f
-	movq	W_RUNNING(%r11), %r10
-	testq	%r10, %r10
-	jz	2f
-	cmpq	T_HI(%r10), %rsp
-	jae	2f
-	cmpq	T_LO(%r10), %rsp
-	jb	2f
+	WORKER	3f
+	ON_STACK	W_RUNNING, r10, 2f, 2f
 	cmpq	T_HI(%r10), %rdi
 	jae	2f
 	cmpq	T_LO(%r10), %rdi

@@ -33,8 +33,7 @@ green_thread_entry:
 	call	*%rbx
 green_thread_base:
 	movq	%rax, %rdi
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	movq	W_CURRENT(%r11), %rax
 	cmpq	$0, T_VALUES(%rax)
 	jne	1f
@@ -58,8 +57,7 @@ green_cancelled_start:
 	.cfi_startproc
 	nop			/* unwinders look in front of a return address */
 green_cancelled:
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	jmp	*W_EXIT(%r11)
 	.cfi_endproc
 	.size	green_cancelled_start, . - green_cancelled_start

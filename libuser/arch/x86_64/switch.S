@@ -52,8 +52,7 @@ green_switch_resume:
 	.cfi_startproc
 	.cfi_def_cfa rsp, SAVED_SIZE
 	CFI_SAVED
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	movq	%rbx, W_RUNNING(%r11)
 	movq	T_LIMIT(%rbx), %r11
 	movq	%r11, %fs:GREEN_ABI_LIMIT

@@ -48,8 +48,7 @@ green_try:
 	.globl	green_try_call
 	.hidden	green_try_call
 green_try_call:
-	movq	green_worker@gottpoff(%rip), %r11
-	movq	%fs:(%r11), %r11
+	WORKER
 	movq	W_CURRENT(%r11), %r10
 	addq	$8, %rsp
 	popq	T_TRY(%r10)
