@@ -31,27 +31,17 @@
 
 	.text
 
-/* A stub. Its map lets it be deferred; it leaves no frame on a green stack. */
-	.macro	STUB name, nr_args, kinds
+/*
+ * A stub. Its map lets it be deferred; it leaves no frame on a green stack. A fast one asks
+ * first whether the runtime is needed (calls.def).
+ */
+	.macro	STUB name, nr_args, kinds, fast=0
 	.globl	green_\name
 	.type	green_\name, @function
 	.p2align 4
 green_\name:
 	.cfi_startproc
-	leaq	rt_\name(%rip), %rax
-	jmp	green_enter
-	.cfi_endproc
-	MAP	green_\name, \nr_args, \kinds
-	MAP_END	green_\name
-	.endm
-
-/* One that asks first whether the runtime is needed. */
-	.macro	FAST_STUB name, nr_args, kinds
-	.globl	green_\name
-	.type	green_\name, @function
-	.p2align 4
-green_\name:
-	.cfi_startproc
+	.if	\fast
 	testb	$1, %dil
 	jz	1f
 	PUSH	rdi, rsi
@@ -64,7 +54,9 @@ green_\name:
 	testl	%eax, %eax
 	js	1f
 	ret
-1:	leaq	rt_\name(%rip), %rax
+1:
+	.endif
+	leaq	rt_\name(%rip), %rax
 	jmp	green_enter
 	.cfi_endproc
 	MAP	green_\name, \nr_args, \kinds
@@ -73,7 +65,7 @@ green_\name:
 
 #define CALL(returns, name, parameters, nr_args, kinds, outside) STUB name, nr_args, kinds;
 #define FAST(returns, name, parameters, nr_args, kinds, outside)		\
-	FAST_STUB name, nr_args, kinds;
+	STUB name, nr_args, kinds, 1;
 #define INNER(returns, name, parameters, nr_args, kinds, outside)		\
 	.hidden green_##name;							\
 	STUB name, nr_args, kinds;
