@@ -84,7 +84,7 @@ test-llvm19: libuser	## build greencc with LLVM 19 and test that: its own tests,
 demo: all	## show it all in a virtual machine
 	$(Q)tools/demo/run vm
 
-test-soak: libuser greencc	## move 1,000 threads of two workers for SOAK_SECONDS, ThreadSanitizer's build too
+test-soak: libuser greencc	## threads, moves and channels on four workers for SOAK_SECONDS, ThreadSanitizer's build too
 	$(Q)selftests/libuser/soak.sh
 
 test-signals: selftests	## walk stacks from signal handlers for 30 seconds, under waves of threads

@@ -128,6 +128,20 @@ TEST_F(example, pipeline_of_what_is_not_there)
 				variant->workers));
 }
 
+/* ---- those of groups ---------------------------------------------------------------- */
+
+TEST_F(example, rate_limit)
+{
+	EXPECT_STREQ("200 requests of 8 clients, 0 before their time\n",
+		     said_by("./example-ratelimit 8 25 %s 10 %u", "1000", variant->workers));
+}
+
+TEST_F(example, fan_out)
+{
+	EXPECT_STREQ("0 1 4 9 16 late 36 49 (7 of 8 shards)\n",
+		     said_by("./example-fanout %s %u", "1000", variant->workers));
+}
+
 /* ---- the chat ---------------------------------------------------------------------- */
 
 #define CLIENTS 8
