@@ -38,6 +38,7 @@ struct green_io {
 	bool anyway;			/* it is to be done even so: a close */
 	bool whole;			/* a write that waits until all is written */
 	bool positioned;		/* at the file's own position: one at a time */
+	bool apart;			/* in a thread of the kernel's: it may block whoever tries */
 	unsigned char op;		/* enum green_op */
 	unsigned char cancels;		/* how often the kernel was asked to cancel it */
 	int res;			/* what the kernel said last */

@@ -234,9 +234,16 @@ static bool is_terminal(int fd)
 	return yes;
 }
 
+/* Devices of characters (terminals, /dev/fuse) block whoever tries. */
+static void describe(struct green_io *io, const struct statx *sx)
+{
+	io->apart = S_ISCHR(sx->stx_mode);
+}
+
 /* read(2) and write(2), where a file has a position. */
 static void at_position(struct green_io *io, const struct statx *sx)
 {
+	describe(io, sx);
 	io->off = -1;
 	io->positioned = S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode);
 	io->dev = makedev(sx->stx_dev_major, sx->stx_dev_minor);
@@ -271,6 +278,7 @@ long rt_pread(int fd, void *buf, size_t len, off_t off)
 	err = begin() ?: type_of(fd, &sx);
 	if (err)
 		return err;
+	describe(&io, &sx);
 	return has_offsets(fd, &sx) ? wait_for(&io) : -ESPIPE;
 }
 

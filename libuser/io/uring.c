@@ -201,6 +201,18 @@ static bool may_wait(const struct green_io *io)
 }
 
 /*
+ * Without IOSQE_ASYNC the kernel first tries whether the operation is done without waiting.
+ * For an open that is another call where there is something to wait for. And who reads
+ * or writes a terminal there asks no such thing: from Linux 6.12 on io_uring only looks
+ * whether something is there, and if another reader was faster the OS thread sleeps
+ * in read(2) with the ring's lock, and nobody can cancel it.
+ */
+static bool is_tried_apart(const struct green_io *io)
+{
+	return io->apart || may_wait(io);
+}
+
+/*
  * An open that waits, for the other end of a FIFO, say, occupies one of a few
  * threads of the kernel until it is over. There must be one for each, or the open
  * that the others wait for never begins. These threads belong to the OS thread that
@@ -209,7 +221,8 @@ static bool may_wait(const struct green_io *io)
 static void have_threads(struct green_uring *u)
 {
 	unsigned int most = atomic_load_explicit(&opens.most, memory_order_relaxed);
-	unsigned int max[2] = { most + 4 * (unsigned int)get_nprocs() };
+	/* Those that wait for other than disks are as many as there may be: 0 leaves that. */
+	unsigned int max[2] = { most + 4 * (unsigned int)get_nprocs(), 0 };
 
 	if (u->most_opens >= most)
 		return;
@@ -217,15 +230,10 @@ static void have_threads(struct green_uring *u)
 	io_uring_register_iowq_max_workers(&u->ring, max);
 }
 
-/*
- * Without IOSQE_ASYNC the kernel would first try as with O_NONBLOCK, which is another
- * call where there is something to wait for.
- */
-static void let_wait(struct green_uring *u, struct io_uring_sqe *sqe)
+static void let_wait(struct green_uring *u)
 {
 	unsigned int now = atomic_load_explicit(&opens.now, memory_order_relaxed);
 
-	io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	if (now > atomic_load_explicit(&opens.most, memory_order_relaxed))
 		atomic_store_explicit(&opens.most, 2 * now, memory_order_relaxed);
 	have_threads(u);
@@ -234,8 +242,10 @@ static void let_wait(struct green_uring *u, struct io_uring_sqe *sqe)
 static void submit(struct green_uring *u, struct io_uring_sqe *sqe, struct green *t)
 {
 	prepare(sqe, &t->io);
+	if (is_tried_apart(&t->io))
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	if (may_wait(&t->io))
-		let_wait(u, sqe);
+		let_wait(u);
 	io_uring_sqe_set_data(sqe, t);
 }
 

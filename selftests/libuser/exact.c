@@ -593,17 +593,81 @@ TEST_F(exact, reads_of_a_pipe_end_in_time)
 	close(fd[1]);
 }
 
-TEST_F(exact, reads_of_a_terminal_end_in_time)
+/* A raw one, so that what one end writes the other reads. */
+static bool open_terminal(int fd[2])
 {
 	struct termios tio;
-	int fd[2];
 
 	if (openpty(&fd[0], &fd[1], NULL, NULL, NULL))
-		SKIP(return, "no terminals");
+		return false;
 	tcgetattr(fd[1], &tio);
 	cfmakeraw(&tio);
 	tcsetattr(fd[1], TCSANOW, &tio);
+	return true;
+}
+
+TEST_F(exact, reads_of_a_terminal_end_in_time)
+{
+	int fd[2];
+
+	if (!open_terminal(fd))
+		SKIP(return, "no terminals");
 	EXPECT_EQ(0, green_run(&self->opt, cancels, fd));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+#define SCREENS 200000
+
+static long written;
+
+static void writes_screens(void *arg)
+{
+	char *buf = malloc(SCREENS);
+
+	GREEN_SCOPE;
+	green_defer(free, buf);
+	for (int i = 0; i < SCREENS; i++)
+		buf[i] = (char)(i / 7);
+	written = green_write(*(int *)arg, buf, SCREENS);
+}
+
+/* A terminal takes a few KiB at once; who waits to write the rest stands in nobody's way. */
+static int terminal_is_full(void *arg)
+{
+	int *fd = arg, at = 0, i;
+	green_t *t = green_go(writes_screens, &fd[1]);
+	char buf[512];
+	ssize_t n;
+
+	MUST(t);
+	green_sleep_ns(10 * MS);
+	green_deadline(green_now_ns() + LONG);
+	for (; at < SCREENS; at += n) {
+		n = green_read(fd[0], buf, sizeof(buf));
+		MUST(n > 0);
+		for (i = 0; i < n; i++)
+			MUST(buf[i] == (char)((at + i) / 7));
+	}
+	MUST(!green_join(t) && written == SCREENS);
+	/* Nobody reads. */
+	written = 0;
+	t = green_go(writes_screens, &fd[1]);
+	MUST(t);
+	green_sleep_ns(10 * MS);
+	MUST(!green_cancel(t));
+	MUST(green_join(t) == -ECANCELED || written > 0);
+	MUST(written < SCREENS);
+	return 0;
+}
+
+TEST_F(exact, a_full_terminal_holds_up_nobody)
+{
+	int fd[2];
+
+	if (!open_terminal(fd))
+		SKIP(return, "no terminals");
+	EXPECT_EQ(0, green_run(&self->opt, terminal_is_full, fd));
 	close(fd[0]);
 	close(fd[1]);
 }
