@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -510,7 +511,8 @@ TEST_F(exact, close_ends_those_who_wait)
 
 #define READERS 8
 
-static int slow_fd, got, late, wrong;
+static int slow_fd;
+static atomic_int got, late, wrong; /* of two workers */
 
 /* Until it is cancelled. */
 static void reads_with_deadlines(void *arg)
