@@ -39,7 +39,7 @@
 
 /* 0, or 1 and a line. */
 #define WRONG(is_so)							\
-	((is_so) ? 0 : (printf("# %s:%d: not so: %s\n", __func__, __LINE__, #is_so), 1))
+	((is_so) ? 0 : (dprintf(1, "# %s:%d: not so: %s\n", __func__, __LINE__, #is_so), 1))
 
 static inline int look(int *word)
 {
