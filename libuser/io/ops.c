@@ -234,6 +234,28 @@ static bool is_terminal(int fd)
 	return yes;
 }
 
+/*
+ * Who reads a terminal from its background is stopped by SIGTTIN, or has -EIO; so is who
+ * writes, if that is so set (stty tostop). io_uring first looks whether there is anything
+ * to read, and writes in threads that no such signal stops. So the terminal is asked by
+ * reading or writing nothing.
+ */
+static int ask_for_turn(int fd, bool writes)
+{
+	int old = errno, err = 0;
+	pid_t front = tcgetpgrp(fd);
+	char c = 0;
+
+	while (front > 0 && front != getpgrp()) {
+		err = (writes ? write(fd, &c, 0) : read(fd, &c, 0)) < 0 ? -errno : 0;
+		if (err != -EINTR)
+			break;
+		front = tcgetpgrp(fd);
+	}
+	errno = old;
+	return err;
+}
+
 /* Devices of characters (terminals, /dev/fuse) block whoever tries. */
 static void describe(struct green_io *io, const struct statx *sx)
 {
@@ -290,6 +312,8 @@ long rt_read(int fd, void *buf, size_t len)
 	struct statx sx;
 	int err = begin() ?: type_of(fd, &sx);
 
+	if (!err && S_ISCHR(sx.stx_mode))
+		err = ask_for_turn(fd, false);
 	if (err)
 		return err;
 	at_position(&io, &sx);
@@ -304,6 +328,8 @@ long rt_write(int fd, const void *buf, size_t len)
 	struct statx sx;
 	int err = begin() ?: type_of(fd, &sx);
 
+	if (!err && S_ISCHR(sx.stx_mode))
+		err = ask_for_turn(fd, true);
 	if (err)
 		return err;
 	at_position(&io, &sx);

@@ -674,6 +674,97 @@ TEST_F(exact, a_full_terminal_holds_up_nobody)
 	close(fd[1]);
 }
 
+/*
+ * A job of the terminal fd[1], in its background. Who it is stopped by it finds again
+ * when it is in front; its exit status is 0, or -errno.
+ */
+struct job {
+	int fd[2];
+	bool writes, ignores;
+};
+
+static int uses_terminal(void *arg)
+{
+	struct job *job = arg;
+	char c = 'x';
+	ssize_t n;
+
+	n = job->writes ? green_write(job->fd[1], &c, 1) : green_read(job->fd[1], &c, 1);
+	return n < 0 ? (int)-n : c != 'x';
+}
+
+static void be_a_job(const struct green_options *opt, struct job *job)
+{
+	int ret;
+
+	while (tcgetpgrp(job->fd[1]) == getpgrp() || getpgrp() != getpid())
+		usleep(1000);
+	if (job->ignores)
+		signal(SIGTTIN, SIG_IGN);
+	ret = green_run(opt, uses_terminal, job);
+	_exit(ret < 0 ? 255 : ret);
+}
+
+/* The session's shell: the signal that stopped the job, or 128 and its status. */
+static int is_a_shell(const struct green_options *opt, struct job *job)
+{
+	int tty = job->fd[1], status, stopped = 0;
+	pid_t pid;
+
+	signal(SIGTTOU, SIG_IGN);
+	if (setsid() < 0 || ioctl(tty, TIOCSCTTY, 0) || tcsetpgrp(tty, getpid()))
+		return 1;
+	pid = fork();
+	if (!pid) {
+		signal(SIGTTOU, SIG_DFL);
+		be_a_job(opt, job);
+	}
+	setpgid(pid, pid);
+	waitpid(pid, &status, WUNTRACED);
+	if (WIFSTOPPED(status)) {
+		stopped = WSTOPSIG(status);
+		tcsetpgrp(tty, pid);
+		kill(pid, SIGCONT);
+		if (write(job->fd[0], "x", 1) != 1)
+			return 2;
+		waitpid(pid, &status, 0);
+		if (!WIFEXITED(status) || WEXITSTATUS(status))
+			return 3;
+	}
+	return stopped ?: 128 + WEXITSTATUS(status);
+}
+
+static int ends_of_job(const struct green_options *opt, struct job *job)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(is_a_shell(opt, job));
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(exact, jobs_of_a_terminal_wait_for_their_turn)
+{
+	struct job job = { 0 };
+	struct termios tio;
+
+	if (!open_terminal(job.fd))
+		SKIP(return, "no terminals");
+	EXPECT_EQ(SIGTTIN, ends_of_job(&self->opt, &job));
+	job.ignores = true;
+	EXPECT_EQ(128 + EIO, ends_of_job(&self->opt, &job));
+	job.writes = true;
+	EXPECT_EQ(128, ends_of_job(&self->opt, &job));
+	tcgetattr(job.fd[1], &tio);
+	tio.c_lflag |= TOSTOP;
+	tcsetattr(job.fd[1], TCSANOW, &tio);
+	EXPECT_EQ(SIGTTOU, ends_of_job(&self->opt, &job));
+	close(job.fd[0]);
+	close(job.fd[1]);
+}
+
 /* ---- the end of the run -------------------------------------------------- */
 
 #define LEFT 64
