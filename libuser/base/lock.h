@@ -15,7 +15,8 @@
 #include <stdatomic.h>
 
 enum green_rank {
-	RANK_OBJECT = 1,		/* what threads wait in: a channel, a mutex ... */
+	RANK_OBJECT = 1,		/* what threads wait in: a channel, a descriptor ... */
+	RANK_TURNS,			/* who uses the position of a file */
 	RANK_THREAD,			/* a thread's end, and who waits for it */
 	RANK_TIMERS,			/* a worker's */
 	RANK_QUEUE,			/* a worker's threads that are ready, and its rest */

@@ -3,11 +3,14 @@
  * Which calls use a descriptor, so that a close can end them; and whose turn it is
  * at the position of a file.
  *
+ * Each descriptor has a lock of its own, in a table that grows and is never moved, so
+ * that workers whose threads use different descriptors do not meet.
+ *
  * read(2) and write(2) hold a lock on the position of a regular file, and so each
  * byte is read once, whoever reads. io_uring does not: operations that overlap begin
  * at the same place. So of the calls that use a position one is in flight at a time.
  * A position belongs to an open file, which several descriptors may share: whether
- * two do, if they are of one inode, kcmp(2) says.
+ * two do, if they are of one inode, kcmp(2) says. So turns are shared out by inode.
  */
 #define _GNU_SOURCE
 #include "base/link.h"
@@ -24,79 +27,75 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FEW_FDS		64
-#define MANY_FDS	(1U << 16)
-#define TURNS		64
+#define CACHE_LINE	64
+
+/* Descriptors beyond the last page share the entries of others: calls know their own. */
+#define FDS_A_PAGE	64U
+#define PAGES		1024U
+#define FILES		64U
 
 /* Open files of one inode that are compared with; with more, one waits needlessly. */
 #define MAX_COMPARES	8
 
-struct green_files {
-	struct green_spin lock;		/* RANK_OBJECT; guards all of it */
-	struct green **fds;		/* calls by the low bits of their descriptor */
-	unsigned int nr_fds;
-	struct green_link turns[TURNS];	/* calls in flight by inode */
+/* A descriptor, and those that are equal to it by their low bits. */
+struct entry {
+	_Alignas(CACHE_LINE) struct green_spin lock;	/* RANK_OBJECT */
+	struct green *calls;		/* that use it, newest first */
 };
 
-void green_files_lock(void)
-{
-	green_spin_lock(&green_rt.files->lock, RANK_OBJECT);
-}
+struct page {
+	struct entry entry[FDS_A_PAGE];
+};
 
-void green_files_unlock(void)
-{
-	green_spin_unlock(&green_rt.files->lock, RANK_OBJECT);
-}
+/* Some inodes. */
+struct green_turns {
+	_Alignas(CACHE_LINE) struct green_spin lock;	/* RANK_TURNS */
+	struct green_link calls;	/* those whose turn it is, and those who wait for others' */
+};
 
-/* ---- lists --------------------------------------------------------------- */
-
-static struct green *of_turn(struct green_link *l)
-{
-	return (struct green *)((char *)l - offsetof(struct green, io.turn));
-}
+struct green_files {
+	struct page *page[PAGES];	/* NULL until it is needed, then it stays */
+	struct page first;
+	struct green_turns turns[FILES];
+};
 
 /* ---- descriptors --------------------------------------------------------- */
 
-static struct green **chain(int fd)
+/* Where there is no memory the first page serves, and goes on to. */
+static struct page *add_page(struct page **place)
 {
-	return &green_rt.files->fds[(unsigned int)fd & (green_rt.files->nr_fds - 1)];
+	struct page *page = aligned_alloc(CACHE_LINE, sizeof(*page)), *other = NULL;
+
+	if (page)
+		memset(page, 0, sizeof(*page));
+	if (__atomic_compare_exchange_n(place, &other, page ?: &green_rt.files->first, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return page ?: &green_rt.files->first;
+	free(page);
+	return other;
 }
 
-static void link_fd(struct green *t)
+static struct entry *entry(int fd)
 {
-	struct green **head = chain(t->io.fd);
+	struct page **place = &green_rt.files->page[(unsigned int)fd / FDS_A_PAGE % PAGES];
+	struct page *page = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 
-	t->io.fd_next = *head;
-	t->io.fd_link = head;
-	if (*head)
-		(*head)->io.fd_link = &t->io.fd_next;
-	*head = t;
+	return &(page ?: add_page(place))->entry[(unsigned int)fd % FDS_A_PAGE];
 }
 
-/* Without memory the chains just become longer. */
-static void more_chains(struct green_files *f)
+void green_file_lock(int fd)
 {
-	unsigned int i, old = f->nr_fds;
-	struct green **fds = f->fds, *t, *next;
+	green_spin_lock(&entry(fd)->lock, RANK_OBJECT);
+}
 
-	f->fds = calloc(2 * old, sizeof(*fds));
-	if (!f->fds) {
-		f->fds = fds;
-		return;
-	}
-	f->nr_fds = 2 * old;
-	for (i = 0; i < old; i++) {
-		for (t = fds[i]; t; t = next) {
-			next = t->io.fd_next;
-			link_fd(t);
-		}
-	}
-	free(fds);
+void green_file_unlock(int fd)
+{
+	green_spin_unlock(&entry(fd)->lock, RANK_OBJECT);
 }
 
 struct green *green_file_first(int fd)
 {
-	struct green *t = *chain(fd);
+	struct green *t = entry(fd)->calls;
 
 	while (t && t->io.fd != fd)
 		t = t->io.fd_next;
@@ -105,16 +104,13 @@ struct green *green_file_first(int fd)
 
 void green_file_enter(struct green *t)
 {
-	struct green_files *f = green_rt.files;
+	struct green **head = &entry(t->io.fd)->calls;
 
-	while (t->io.fd >= (int)f->nr_fds && f->nr_fds < MANY_FDS) {
-		unsigned int nr = f->nr_fds;
-
-		more_chains(f);
-		if (f->nr_fds == nr)
-			break;
-	}
-	link_fd(t);
+	t->io.fd_next = *head;
+	t->io.fd_link = head;
+	if (*head)
+		(*head)->io.fd_link = &t->io.fd_next;
+	*head = t;
 }
 
 /* Once the kernel does it, it is the kernel's to say what the descriptor is. */
@@ -150,6 +146,24 @@ struct green *green_file_leave(struct green *t)
 
 /* ---- positions ----------------------------------------------------------- */
 
+static struct green *of_turn(struct green_link *l)
+{
+	return (struct green *)((char *)l - offsetof(struct green, io.turn));
+}
+
+struct green_turns *green_turns_lock(const struct green *t)
+{
+	struct green_turns *turns = &green_rt.files->turns[(t->io.ino ^ t->io.dev) % FILES];
+
+	green_spin_lock(&turns->lock, RANK_TURNS);
+	return turns;
+}
+
+void green_turns_unlock(struct green_turns *turns)
+{
+	green_spin_unlock(&turns->lock, RANK_TURNS);
+}
+
 /* Unknown, as where kcmp(2) is forbidden, means yes: that is slow, but not wrong. */
 static bool same_file(int a, int b)
 {
@@ -162,12 +176,12 @@ static bool same_file(int a, int b)
 }
 
 /* The call that @t has to wait for. */
-static struct green *in_the_way(struct green_link *turns, const struct green *t)
+static struct green *in_the_way(struct green_turns *turns, const struct green *t)
 {
 	unsigned int compares = 0;
 	struct green_link *l;
 
-	for (l = turns->next; l != turns; l = l->next) {
+	for (l = turns->calls.next; l != &turns->calls; l = l->next) {
 		struct green *u = of_turn(l);
 
 		if (u->io.ino != t->io.ino || u->io.dev != t->io.dev)
@@ -178,13 +192,12 @@ static struct green *in_the_way(struct green_link *turns, const struct green *t)
 	return NULL;
 }
 
-bool green_turn_take(struct green *t)
+bool green_turn_take(struct green_turns *turns, struct green *t)
 {
-	struct green_link *turns = &green_rt.files->turns[(t->io.ino ^ t->io.dev) % TURNS];
 	struct green *other = in_the_way(turns, t);
 
 	green_link_init(&t->io.waiting);
-	green_link_before(other ? &other->io.waiting : turns, &t->io.turn);
+	green_link_before(other ? &other->io.waiting : &turns->calls, &t->io.turn);
 	t->io.waits = other;
 	return !other;
 }
@@ -204,7 +217,7 @@ static void wait_for(struct green *t, struct green_link *from)
 }
 
 /* The next one begins, or waits for another file's; the rest wait for it. */
-struct green *green_turn_leave(struct green *t)
+struct green *green_turn_leave(struct green_turns *turns, struct green *t)
 {
 	struct green *next;
 	bool begins;
@@ -214,7 +227,7 @@ struct green *green_turn_leave(struct green *t)
 		return NULL;
 	next = of_turn(t->io.waiting.next);
 	green_link_del(&next->io.turn);
-	begins = green_turn_take(next);
+	begins = green_turn_take(turns, next);
 	wait_for(next, &t->io.waiting);
 	return begins ? next : NULL;
 }
@@ -223,19 +236,14 @@ struct green *green_turn_leave(struct green *t)
 
 int green_files_init(void)
 {
-	struct green_files *f = calloc(1, sizeof(*f));
-	unsigned int i;
+	struct green_files *f = aligned_alloc(CACHE_LINE, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
-	f->nr_fds = FEW_FDS;
-	f->fds = calloc(f->nr_fds, sizeof(*f->fds));
-	if (!f->fds) {
-		free(f);
-		return -ENOMEM;
-	}
-	for (i = 0; i < TURNS; i++)
-		green_link_init(&f->turns[i]);
+	memset(f, 0, sizeof(*f));
+	f->page[0] = &f->first;
+	for (unsigned int i = 0; i < FILES; i++)
+		green_link_init(&f->turns[i].calls);
 	green_rt.files = f;
 	return 0;
 }
@@ -244,18 +252,23 @@ int green_files_init(void)
 void green_files_forked(void)
 {
 	struct green_files *f = green_rt.files;
-	unsigned int i;
 
-	memset(f->fds, 0, f->nr_fds * sizeof(*f->fds));
-	for (i = 0; i < TURNS; i++)
-		green_link_init(&f->turns[i]);
+	for (unsigned int i = 0; i < PAGES; i++)
+		if (f->page[i])
+			memset(f->page[i], 0, sizeof(*f->page[i]));
+	for (unsigned int i = 0; i < FILES; i++)
+		green_link_init(&f->turns[i].calls);
 }
 
 void green_files_exit(void)
 {
-	if (!green_rt.files)
+	struct green_files *f = green_rt.files;
+
+	if (!f)
 		return;
-	free(green_rt.files->fds);
-	free(green_rt.files);
+	for (unsigned int i = 0; i < PAGES; i++)
+		if (f->page[i] != &f->first)
+			free(f->page[i]);
+	free(f);
 	green_rt.files = NULL;
 }

@@ -6,13 +6,17 @@
 #include <stdbool.h>
 
 struct green;
+struct green_turns;
 
 int green_files_init(void);
 void green_files_exit(void);
 void green_files_forked(void);
-/* What follows is called with the lock. */
-void green_files_lock(void);
-void green_files_unlock(void);
+
+/* ---- descriptors --------------------------------------------------------- */
+
+/* What follows is called with the lock of the descriptor, which is not negative. */
+void green_file_lock(int fd);
+void green_file_unlock(int fd);
 /* From a call's begin to its end. */
 void green_file_enter(struct green *t);
 /* Returns the close that it was in the way of, which is to begin; or NULL. */
@@ -26,9 +30,15 @@ bool green_file_closes(int fd);
 struct green *green_file_first(int fd);
 /* Has one other than @t not ended yet? */
 bool green_file_shared(const struct green *t);
+
+/* ---- positions ----------------------------------------------------------- */
+
+/* Of the inode that the io of @t names, and others; those of descriptors come before it. */
+struct green_turns *green_turns_lock(const struct green *t);
+void green_turns_unlock(struct green_turns *turns);
 /* May @t use the position of the file that its io names? If not, it is begun later. */
-bool green_turn_take(struct green *t);
+bool green_turn_take(struct green_turns *turns, struct green *t);
 /* Returns the call whose turn it is now, which is to begin; or NULL. */
-struct green *green_turn_leave(struct green *t);
+struct green *green_turn_leave(struct green_turns *turns, struct green *t);
 
 #endif

@@ -38,7 +38,7 @@
 
 /*
  * A call that has waited for another's end begins. Who aborts it meanwhile ends it, and
- * what waits for it is that one's. The caller has the lock of files.
+ * what waits for it is that one's. The caller has the lock of what both are in.
  */
 static void start(struct green *t)
 {
@@ -51,29 +51,47 @@ static void start(struct green *t)
 	green_unclaim(t);
 }
 
-/* The call of @t, which the caller has claimed, returns @ret. Others have waited for that. */
+static void leave_turn(struct green *t)
+{
+	struct green_turns *turns = green_turns_lock(t);
+	struct green *next = green_turn_leave(turns, t);
+
+	if (next)
+		start(next);
+	green_turns_unlock(turns);
+}
+
+/*
+ * The call of @t, which the caller has claimed, returns @ret. Others have waited for that.
+ * The turn is left first: what kcmp(2) is asked of must still be open.
+ */
 static void end_locked(struct green *t, long ret)
 {
-	struct green *next;
+	struct green *closer;
 
 	t->io.busy = false;
 	t->ret = ret;
 	/* What was done before it could be cancelled is not thrown away. */
 	if (t->io.cancelled && ret < 0)
 		green_cancel_point(t);
-	next = t->io.positioned ? green_turn_leave(t) : NULL;
-	if (next)
-		start(next);
-	next = green_file_leave(t);
-	if (next)
-		start(next);
+	if (t->io.fd < 0)
+		return;
+	if (t->io.positioned)
+		leave_turn(t);
+	closer = green_file_leave(t);
+	if (closer)
+		start(closer);
 }
 
 static void end(struct green *t, long ret)
 {
-	green_files_lock();
+	const int fd = t->io.fd;
+
+	if (fd >= 0)
+		green_file_lock(fd);
 	end_locked(t, ret);
-	green_files_unlock();
+	if (fd >= 0)
+		green_file_unlock(fd);
 }
 
 /*
@@ -143,47 +161,74 @@ static int begin(void)
 	return 0;
 }
 
-static bool may_start(struct green *t)
+/* The current thread's, before it begins. */
+static void describe_call(struct green *t, const struct green_io *io)
 {
-	if (t->io.op == OP_CLOSE)
-		return !green_file_shared(t);
-	return !t->io.positioned || green_turn_take(t);
+	t->io = *io;
+	t->io.busy = true;
+	/* Without a timer the deadline is missed; better late than failed. */
+	if (!io->anyway)
+		green_wake_at_deadline(t);
+}
+
+/* Who is to begin it finds it parked: it is in flight, or in the list of another. */
+static void park_at_position(struct green_worker *w)
+{
+	struct green *t = w->current;
+	struct green_turns *turns = green_turns_lock(t);
+
+	if (green_turn_take(turns, t))
+		green_uring_park(w, &kinds[t->io.op]);
+	else
+		green_park(w, &kinds[t->io.op]);
+	green_turns_unlock(turns);
 }
 
 /*
- * Park until it is done. While the lock of files is free each call that uses a descriptor
- * is parked, in flight or not.
+ * Park until it is done. While the lock of its descriptor is free each call that uses
+ * that is parked, in flight or not.
  */
 static long wait_locked(const struct green_io *io)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
 
-	if (io->fd >= 0 && green_file_closes(io->fd))
+	if (green_file_closes(io->fd))
 		return -EBADF;
-	t->io = *io;
-	t->io.busy = true;
+	describe_call(t, io);
 	green_file_enter(t);
-	/* Without a timer the deadline is missed; better late than failed. */
-	if (!io->anyway)
-		green_wake_at_deadline(t);
-	if (may_start(t))
-		green_uring_park(w, &kinds[io->op]);
-	else
+	if (io->positioned)
+		park_at_position(w);
+	else if (io->op == OP_CLOSE && green_file_shared(t))
 		green_park(w, &kinds[io->op]);
+	else
+		green_uring_park(w, &kinds[io->op]);
 	return 0;
 }
 
 static long wait_for(const struct green_io *io)
 {
+	long ret = io->fd < 0 ? -EBADF : green_uring_open();
+
+	if (ret)
+		return ret;
+	green_file_lock(io->fd);
+	ret = wait_locked(io);
+	green_file_unlock(io->fd);
+	return ret;
+}
+
+/* Of a call that has no descriptor yet. */
+static long wait_for_one(const struct green_io *io)
+{
+	struct green_worker *w = green_worker;
 	long ret = green_uring_open();
 
 	if (ret)
 		return ret;
-	green_files_lock();
-	ret = wait_locked(io);
-	green_files_unlock();
-	return ret;
+	describe_call(w->current, io);
+	green_uring_park(w, &kinds[io->op]);
+	return 0;
 }
 
 /* Those that use @fd, which is to be closed, end. Returns those that have not begun. */
@@ -398,7 +443,7 @@ long rt_openat(int dir, const char *path, int flags, mode_t mode)
 		.flags = (unsigned int)flags, .mode = mode,
 	};
 
-	return begin() ?: wait_for(&io);
+	return begin() ?: wait_for_one(&io);
 }
 
 /*
@@ -418,13 +463,13 @@ long rt_close(int fd)
 	ret = green_uring_open();
 	if (ret)
 		return ret;
-	green_files_lock();
+	green_file_lock(fd);
 	ret = green_file_closes(fd) ? -EBADF : 0;
 	if (!ret) {
 		ended = cancel_users(fd);
 		ret = wait_locked(&io);
 	}
-	green_files_unlock();
+	green_file_unlock(fd);
 	green_ready_all(ended);
 	return ret;
 }

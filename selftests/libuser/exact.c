@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * The I/O calls do what the system calls of their names do, where io_uring's
- * operations would not. With one worker, and with two.
+ * operations would not. With one worker, with two, and with four.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -42,6 +42,7 @@ FIXTURE_VARIANT(exact)
 
 FIXTURE_VARIANT_ADD(exact, one_worker) { .workers = 1 };
 FIXTURE_VARIANT_ADD(exact, two_workers) { .workers = 2 };
+FIXTURE_VARIANT_ADD(exact, four_workers) { .workers = 4 };
 
 FIXTURE_SETUP(exact)
 {
@@ -505,6 +506,76 @@ static int closes_all(void *arg)
 TEST_F(exact, close_ends_those_who_wait)
 {
 	EXPECT_EQ(0, green_run(&self->opt, closes_all, NULL));
+}
+
+#define CLOSED	16
+#define ROUNDS	30
+
+/* A pair, whose first end many read from and one closes. */
+struct closed {
+	int fd[2];
+	atomic_int began, bad;
+	green_t *reader[4];
+};
+
+/* Until it is closed: in the middle of a read, or between two. */
+static void reads_until_closed(void *arg)
+{
+	struct closed *c = arg;
+	ssize_t n;
+	char b;
+
+	c->began++;
+	while ((n = green_read(c->fd[0], &b, 1)) == 1)
+		;
+	c->bad += n != -ECANCELED && n != -EBADF;
+}
+
+static void writes_and_closes(void *arg)
+{
+	struct closed *c = arg;
+	ssize_t n;
+
+	while (c->began < 4)
+		green_yield();
+	for (int i = 0; i < 8; i++)
+		c->bad += green_write(c->fd[1], "x", 1) != 1;
+	c->bad += green_close(c->fd[0]) != 0;
+	/* Soon nobody has it any more, the kernel neither, and the other end knows. */
+	while ((n = green_write(c->fd[1], "x", 1)) == 1)
+		;
+	c->bad += n != -EPIPE;
+	for (int i = 0; i < 4; i++)
+		c->bad += green_join(c->reader[i]) != 0;
+	c->bad += green_close(c->fd[1]) != 0;
+}
+
+/* Until all have ended no descriptor is opened, and so none is another's. */
+static int closes_amid(void *arg)
+{
+	static struct closed c[CLOSED];
+	green_t *closer[CLOSED];
+	int round, i, k;
+
+	for (round = 0; round < ROUNDS; round++) {
+		memset(c, 0, sizeof(c));
+		for (i = 0; i < CLOSED; i++)
+			MUST(!socketpair(AF_UNIX, SOCK_STREAM, 0, c[i].fd));
+		green_deadline(green_now_ns() + LONG);
+		for (i = 0; i < CLOSED; i++) {
+			for (k = 0; k < 4; k++)
+				MUST(c[i].reader[k] = green_go(reads_until_closed, &c[i]));
+			MUST(closer[i] = green_go(writes_and_closes, &c[i]));
+		}
+		for (i = 0; i < CLOSED; i++)
+			MUST(!green_join(closer[i]) && !c[i].bad);
+	}
+	return 0;
+}
+
+TEST_F(exact, closes_amid_calls_of_other_workers)
+{
+	EXPECT_EQ(0, green_run(&self->opt, closes_amid, NULL));
 }
 
 /* ---- deadlines and cancellations ----------------------------------------- */
