@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* More than that the kernel does not do in one call. */
@@ -317,19 +318,41 @@ static void at_position(struct green_io *io, const struct statx *sx)
 	io->ino = sx->stx_ino;
 }
 
-/* Where there is no position, pread(2) fails. */
-static bool has_offsets(int fd, const struct statx *sx)
+/* Of these kinds io_uring knows what can be done with them. */
+static bool is_ordinary(const struct statx *sx)
 {
-	int old = errno;
-	bool yes = true;
+	if (S_ISREG(sx->stx_mode))
+		return sx->stx_dev_major;
+	return S_ISSOCK(sx->stx_mode) || S_ISFIFO(sx->stx_mode) || S_ISBLK(sx->stx_mode);
+}
 
-	if (S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode) || S_ISDIR(sx->stx_mode))
-		return true;
-	if (lseek(fd, 0, SEEK_CUR) < 0) {
-		yes = errno != ESPIPE;
-		errno = old;
-	}
-	return yes;
+/*
+ * What cannot be read at all, as an epoll instance or a pidfd, io_uring polls nevertheless,
+ * and waits until that says something. The system call for no memory at all fails
+ * as that of its name does, and touches nothing.
+ */
+static int may_read(int fd, const struct statx *sx, bool at_offset)
+{
+	int old = errno, err = 0;
+
+	if (!is_ordinary(sx) || (at_offset && !S_ISREG(sx->stx_mode)))
+		err = (at_offset ? preadv(fd, NULL, 0, 0) : readv(fd, NULL, 0)) ? -errno : 0;
+	errno = old;
+	if (!err && S_ISCHR(sx->stx_mode) && !at_offset)
+		err = ask_for_turn(fd, false);
+	return err;
+}
+
+static int may_write(int fd, const struct statx *sx)
+{
+	int old = errno, err = 0;
+
+	if (!is_ordinary(sx))
+		err = writev(fd, NULL, 0) ? -errno : 0;
+	errno = old;
+	if (!err && S_ISCHR(sx->stx_mode))
+		err = ask_for_turn(fd, true);
+	return err;
 }
 
 long rt_pread(int fd, void *buf, size_t len, off_t off)
@@ -342,11 +365,11 @@ long rt_pread(int fd, void *buf, size_t len, off_t off)
 
 	if (off < 0)
 		return -EINVAL;
-	err = begin() ?: type_of(fd, &sx);
+	err = begin() ?: type_of(fd, &sx) ?: may_read(fd, &sx, true);
 	if (err)
 		return err;
 	describe(&io, &sx);
-	return has_offsets(fd, &sx) ? wait_for(&io) : -ESPIPE;
+	return wait_for(&io);
 }
 
 long rt_read(int fd, void *buf, size_t len)
@@ -355,10 +378,8 @@ long rt_read(int fd, void *buf, size_t len)
 		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) },
 	};
 	struct statx sx;
-	int err = begin() ?: type_of(fd, &sx);
+	int err = begin() ?: type_of(fd, &sx) ?: may_read(fd, &sx, false);
 
-	if (!err && S_ISCHR(sx.stx_mode))
-		err = ask_for_turn(fd, false);
 	if (err)
 		return err;
 	at_position(&io, &sx);
@@ -371,10 +392,8 @@ long rt_write(int fd, const void *buf, size_t len)
 		.op = OP_WRITE, .fd = fd, .mem = { buf }, .len = { cut(len) },
 	};
 	struct statx sx;
-	int err = begin() ?: type_of(fd, &sx);
+	int err = begin() ?: type_of(fd, &sx) ?: may_write(fd, &sx);
 
-	if (!err && S_ISCHR(sx.stx_mode))
-		err = ask_for_turn(fd, true);
 	if (err)
 		return err;
 	at_position(&io, &sx);

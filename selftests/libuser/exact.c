@@ -14,9 +14,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -576,6 +579,54 @@ static int closes_amid(void *arg)
 TEST_F(exact, closes_amid_calls_of_other_workers)
 {
 	EXPECT_EQ(0, green_run(&self->opt, closes_amid, NULL));
+}
+
+/* ---- what cannot be done ------------------------------------------------- */
+
+static int failed(long ret)
+{
+	return ret < 0 ? -errno : (int)ret;
+}
+
+/* The calls fail as the system calls do, at once. */
+static int fails_alike(int fd)
+{
+	char buf[8] = { 1 };
+
+	green_deadline(green_now_ns() + LONG);
+	MUST(green_read(fd, buf, 8) == failed(read(fd, buf, 8)));
+	MUST(green_write(fd, buf, 8) == failed(write(fd, buf, 8)));
+	MUST(green_pread(fd, buf, 8, 0) == failed(pread(fd, buf, 8, 0)));
+	MUST(!close(fd) && green_read(fd, buf, 8) == -EBADF);
+	return 0;
+}
+
+static int fail_alike(void *arg)
+{
+	int p[2], e = eventfd(0, 0), i;
+	int fd[] = {
+		epoll_create1(0), (int)syscall(SYS_pidfd_open, getpid(), 0),
+		open("/", O_RDONLY | O_DIRECTORY), open("/", O_PATH),
+		open("/dev/null", O_RDONLY), open("/dev/null", O_WRONLY),
+		open("/proc/self/stat", O_RDONLY),
+	};
+	char c;
+
+	for (i = 0; i < (int)(sizeof(fd) / sizeof(fd[0])); i++)
+		if (fd[i] >= 0 && fails_alike(fd[i]))
+			return 1000 + i;
+	MUST(green_pread(e, &c, 1, 0) == failed(pread(e, &c, 1, 0)));
+	MUST(!pipe(p) && green_read(p[1], &c, 1) == -EBADF);
+	MUST(green_write(p[0], &c, 1) == -EBADF);
+	close(e);
+	close(p[0]);
+	close(p[1]);
+	return 0;
+}
+
+TEST_F(exact, what_a_descriptor_cannot_do_fails_at_once)
+{
+	EXPECT_EQ(0, green_run(&self->opt, fail_alike, NULL));
 }
 
 /* ---- deadlines and cancellations ----------------------------------------- */
