@@ -14,7 +14,7 @@
  * call returns its ret. The frames of the runtime are gone then; nothing on
  * the worker's stack survives a park.
  *
- * Registers here: rbx the worker.
+ * Registers here: rbx the worker; r12d and r13w the control words, mxcsr and the x87's.
  *
  * Unwinders may come from a signal handler, at any instruction. So the call frame
  * information is right at each, and its rule for the runtime reads memory: from the
@@ -137,6 +137,14 @@ not_green:
 	ret
 	.cfi_endproc
 
+/* rsp: a green_saved; its words, and where they stay. */
+	.macro	CONTROL_WORDS
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movl	(%rsp), %r12d
+	movzwl	4(%rsp), %r13d
+	.endm
+
 /* rax: the function; the rest as its caller left it. */
 	/* A library's ways out (lend.S) must not stand in for libgreen's. */
 	.reloc	., R_X86_64_NONE, green_ways_out
@@ -150,8 +158,7 @@ green_enter:
 	SAVE	rbp, rbx, r12, r13, r14, r15
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
-	fnstcw	4(%rsp)
+	CONTROL_WORDS
 	movq	%r11, %rbx
 	movq	%rsp, T_SP(%r10)
 	movq	W_SP(%r11), %rsp
@@ -173,7 +180,7 @@ green_enter:
 	movq	T_LIMIT(%r10), %r11
 	movq	%r11, %fs:GREEN_ABI_LIMIT
 	movq	T_RET(%r10), %rax
-	jmp	green_leave
+	jmp	green_leave_with
 	CFI_RUNTIME
 2:	movq	%rbx, %rdi
 	call	green_after
@@ -228,12 +235,12 @@ green_next:
 	movq	T_RET(%r10), %rax
 	movq	T_SP(%r10), %rsp
 	.cfi_def_cfa rsp, SAVED_SIZE
-	jmp	green_leave
+	jmp	green_leave_with
 	CFI_RUNTIME
 1:	xorl	%eax, %eax
 	movq	%rax, %fs:GREEN_ABI_LIMIT
 	movq	W_OS_SP(%rbx), %rsp
-	jmp	green_leave
+	jmp	green_leave_with
 	.cfi_endproc
 	.size	green_next, . - green_next
 
@@ -259,8 +266,7 @@ green_worker_enter:
 	SAVE	rbp, rbx, r12, r13, r14, r15
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
-	fnstcw	4(%rsp)
+	CONTROL_WORDS
 	movq	%rsp, W_OS_SP(%rdi)
 	movq	%rdi, %rbx
 	jmp	green_next
