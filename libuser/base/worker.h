@@ -61,9 +61,13 @@ struct green_worker {
 	uint64_t next_id, end_id;	/* ids for threads that begin here */
 	uint64_t rested;		/* its switches when it went to rest last: shrink.c */
 	unsigned int dealt;		/* threads of foreign code that have begun here */
-	unsigned int ticks;		/* switches to the next look around */
+	unsigned int ticks;		/* switches to the next reading of the clock, of ... */
+	unsigned int stride;		/* 1, or more while threads run for short */
+	unsigned int turns;		/* switches since it looked around */
 	uint64_t looked;		/* around, in ticks of the TSC */
-	uint64_t switched;		/* to a thread, likewise */
+	uint64_t clock;			/* its last reading, likewise */
+	uint64_t seen;			/* its switches, when another worker saw them change, */
+	uint64_t seen_at;		/* ... and when that was: steal.c */
 	unsigned int nr;
 	bool rests;			/* Q: it has no thread, and waits in the poller */
 	bool kicked;			/* Q: ... and somebody has told it to rise */

@@ -87,6 +87,37 @@ static struct green *steal_from(struct green_worker *w, struct green_worker *v)
 	return t;
 }
 
+/*
+ * The first of all, with the lock of the queues. The next two are fetched meanwhile, each one's
+ * stack a turn later than what says where it is: of many threads none is in the cache.
+ */
+static inline struct green *take_first(struct green_worker *w)
+{
+	struct green *t = green_queue_get(&w->aside), *next;
+
+	if (t)
+		return t;
+	t = green_queue_get(&w->runq);
+	next = w->runq.head;
+	if (!next)
+		return t;
+	__builtin_prefetch((const void *)next->sp);
+	__builtin_prefetch((const char *)next->sp + 64);
+	__builtin_prefetch(next->next, 1);
+	__builtin_prefetch((const char *)next->next + 64, 1);
+	return t;
+}
+
+struct green *green_take_turns(struct green_worker *w, struct green *t)
+{
+	green_set_state(t, STATE_READY);
+	green_spin_lock(&w->lock, RANK_QUEUE);
+	green_queue_put(&w->runq, t);
+	t = take_first(w);
+	green_spin_unlock(&w->lock, RANK_QUEUE);
+	return t;
+}
+
 struct green *green_next_thread(struct green_worker *w)
 {
 	struct green *t;
@@ -97,19 +128,30 @@ struct green *green_next_thread(struct green_worker *w)
 		green_queue_put(&w->runq, w->yielded);
 		w->yielded = NULL;
 	}
-	t = green_queue_get(&w->aside) ?: green_queue_get(&w->runq);
+	t = take_first(w);
 	green_spin_unlock(&w->lock, RANK_QUEUE);
 	for (i = 1; i < green_rt.nr_workers && !t; i++)
 		t = steal_from(w, &green_rt.worker[(w->nr + i) % green_rt.nr_workers]);
 	return t;
 }
 
-bool green_is_stuck(const struct green_worker *v)
+/*
+ * A worker counts its switches and does not look at the clock each time: those who ask do.
+ * If several do so at once, the last one's time stands, or an earlier one's.
+ */
+bool green_is_stuck(struct green_worker *v)
 {
+	uint64_t switches = __atomic_load_n(&v->stats.switches, __ATOMIC_RELAXED);
 	uint64_t now = __builtin_ia32_rdtsc();
 
-	return !__atomic_load_n(&v->rests, __ATOMIC_RELAXED) &&
-	       (int64_t)(now - __atomic_load_n(&v->switched, __ATOMIC_RELAXED)) > STUCK_TSC;
+	if (__atomic_load_n(&v->rests, __ATOMIC_RELAXED))
+		return false;
+	if (__atomic_load_n(&v->seen, __ATOMIC_ACQUIRE) != switches) {
+		__atomic_store_n(&v->seen_at, now, __ATOMIC_RELAXED);
+		__atomic_store_n(&v->seen, switches, __ATOMIC_RELEASE);
+		return false;
+	}
+	return (int64_t)(now - __atomic_load_n(&v->seen_at, __ATOMIC_RELAXED)) > STUCK_TSC;
 }
 
 void green_rescue(struct green_worker *w, struct green_worker *v)

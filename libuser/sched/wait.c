@@ -23,7 +23,7 @@ struct green *green_park(struct green_worker *w, const struct green_wait_kind *k
 	green_set_current(w, NULL);
 	w->parked = t;
 	t->wait = kind;
-	t->since = w->switched;
+	t->since = w->clock;
 	t->idle = 0;
 	if (green_rt.debug.move_park) {
 		green_set_state(t, STATE_MOVING);

@@ -22,9 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The lowest pin of the current thread; see PinEnds.cpp. */
-__thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec"))) =
-	UINTPTR_MAX;
+__thread uintptr_t green_escape_low = UINTPTR_MAX;
 
 static struct green *current(void)
 {

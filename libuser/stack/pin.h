@@ -27,7 +27,10 @@ struct green_escapes {
 	struct green_escape *many;	/* GREEN_ESCAPES, instead; or NULL */
 };
 
-/* @t is about to run on @w. */
+/* The lowest pin of the thread that runs: mapped code reads it, see PinEnds.cpp. */
+extern __thread uintptr_t green_escape_low __attribute__((tls_model("initial-exec")));
+
+/* @t is about to run on @w, and has pins, or @w no room for what it may need of them. */
 void green_escape_switch(struct green_worker *w, const struct green *t);
 void green_escapes_free(struct green *t);
 /* Forget pins in frames that are gone. */

@@ -56,7 +56,7 @@ bool green_cancel_is_due(const struct green *t)
 	       !t->panics;
 }
 
-bool green_cancel_point(struct green *t)
+bool green_cancel_obey(struct green *t)
 {
 	if (!green_cancel_is_due(t))
 		return false;

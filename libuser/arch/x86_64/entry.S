@@ -10,11 +10,13 @@
  *
  * If the thread is still current when rt_NAME returns, its value is
  * returned to it; the stack may have moved meanwhile, so sp is read afresh. If
- * not, it is parked: the scheduler picks another thread and that one's pending
- * call returns its ret. The frames of the runtime are gone then; nothing on
- * the worker's stack survives a park.
+ * nobody is, it is parked: the scheduler picks another thread and that one's pending
+ * call returns its ret. If another thread is current by then, rt_NAME has picked that
+ * itself. The frames of the runtime are gone then; nothing on the worker's stack survives
+ * a park.
  *
- * Registers here: rbx the worker; r12d and r13w the control words, mxcsr and the x87's.
+ * Registers here: rbx the worker; r12d and r13w the control words, mxcsr and the x87's; r14
+ * the thread.
  *
  * Unwinders may come from a signal handler, at any instruction. So the call frame
  * information is right at each, and its rule for the runtime reads memory: from the
@@ -160,6 +162,7 @@ green_enter:
 	.cfi_adjust_cfa_offset 8
 	CONTROL_WORDS
 	movq	%r11, %rbx
+	movq	%r10, %r14
 	movq	%rsp, T_SP(%r10)
 	movq	W_SP(%r11), %rsp
 	CFI_RUNTIME
@@ -169,10 +172,10 @@ green_enter:
 	jne	3f
 0:	call	*%rax
 	movq	W_CURRENT(%rbx), %r10
-	testq	%r10, %r10
-	jz	green_next
+	cmpq	%r14, %r10
+	jne	4f
 	movq	%rax, T_RET(%r10)
-	cmpq	$0, W_AFTER(%rbx)
+5:	cmpq	$0, W_AFTER(%rbx)
 	jne	2f
 1:	movq	%r10, W_RUNNING(%rbx)
 	movq	T_SP(%r10), %rsp
@@ -186,6 +189,9 @@ green_enter:
 	call	green_after
 	movq	W_CURRENT(%rbx), %r10
 	jmp	1b
+4:	testq	%r10, %r10
+	jnz	5b
+	jmp	green_next
 3:	PUSH_PLAIN	rax, rdi, rsi, rdx, rcx, r8, r9
 	subq	$8, %rsp
 	call	green_wait_for_thaw
