@@ -22,7 +22,7 @@ static bool pass(struct green *t, enum green_state from, enum green_state to)
 					   __ATOMIC_ACQUIRE);
 }
 
-bool green_claim(struct green *t)
+bool green_claim_among(struct green *t)
 {
 	for (unsigned int i = 0;; i++) {
 		enum green_state state = green_state(t);

@@ -3,12 +3,24 @@
 #ifndef GREEN_SCHED_CLAIM_H
 #define GREEN_SCHED_CLAIM_H
 
+#include "base/runtime.h"
+#include "base/thread.h"
 #include <stdbool.h>
 
-struct green;
+/* With several workers. */
+bool green_claim_among(struct green *t);
 
 /* Is it the caller who ends the wait of @t? Then @t is the caller's until green_ready(). */
-bool green_claim(struct green *t);
+static inline bool green_claim(struct green *t)
+{
+	if (green_shared)
+		return green_claim_among(t);
+	if (t->state != STATE_PARKED)
+		return false;
+	t->state = STATE_CLAIMED;
+	return true;
+}
+
 /*
  * It goes on to wait. Only for waits whose end does not give up if it cannot claim: a
  * completion of I/O.

@@ -6,15 +6,6 @@
 #include "sched/kick.h"
 #include "sched/poller.h"
 
-bool green_is_to_be_kicked(struct green_worker *w)
-{
-	bool yes = w->rests && !w->kicked;
-
-	if (yes)
-		__atomic_store_n(&w->kicked, true, __ATOMIC_RELAXED);
-	return yes;
-}
-
 void green_kick(struct green_worker *w)
 {
 	bool kick;

@@ -3,14 +3,21 @@
 #ifndef GREEN_SCHED_KICK_H
 #define GREEN_SCHED_KICK_H
 
+#include "base/worker.h"
 #include <stdbool.h>
-
-struct green_worker;
 
 /* @w is to look around. */
 void green_kick(struct green_worker *w);
 /* With its lock: it rests, and the caller is the first who wants it to rise. */
-bool green_is_to_be_kicked(struct green_worker *w);
+static inline bool green_is_to_be_kicked(struct green_worker *w)
+{
+	bool yes = w->rests && !w->kicked;
+
+	if (yes)
+		__atomic_store_n(&w->kicked, true, __ATOMIC_RELAXED);
+	return yes;
+}
+
 /* One that rests could help @busy, which has more than it runs. */
 void green_kick_any(const struct green_worker *busy);
 /* The caller runs a thread from now on; if nobody watches that, one of those that rest is to. */

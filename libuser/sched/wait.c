@@ -39,7 +39,8 @@ void green_ready(struct green *t)
 	bool kick;
 
 	green_assert(t->state == STATE_CLAIMED || t->state == STATE_UNUSED);
-	green_timer_del(t);
+	if (__atomic_load_n(&t->timer, __ATOMIC_ACQUIRE) >= 0)
+		green_timer_del(t);
 	t->wait = NULL;
 	green_set_state(t, STATE_READY);
 	green_spin_lock(&home->lock, RANK_QUEUE);
@@ -100,56 +101,6 @@ bool green_wake_expired(struct green_worker *w)
 }
 
 /* ---- lists of waiters ---------------------------------------------------- */
-
-void green_waiter_put(struct green_waiters *list, struct green_waiter *w)
-{
-	green_assert(!w->waits);
-	green_assert(!list->first == !list->last && (!list->last || !list->last->next));
-	w->next = NULL;
-	w->prev = list->last;
-	w->waits = true;
-	if (list->last)
-		list->last->next = w;
-	else
-		list->first = w;
-	list->last = w;
-}
-
-void green_waiter_del(struct green_waiters *list, struct green_waiter *w)
-{
-	if (!w->waits)
-		return;
-	green_assert(w->prev ? w->prev->next == w : list->first == w);
-	green_assert(w->next ? w->next->prev == w : list->last == w);
-	if (w->prev)
-		w->prev->next = w->next;
-	else
-		list->first = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
-	else
-		list->last = w->prev;
-	w->waits = false;
-}
-
-struct green_waiter *green_waiter_claim(struct green_waiters *list)
-{
-	struct green_waiter *w;
-
-	while ((w = list->first)) {
-		green_waiter_del(list, w);
-		if (green_claim(w->t))
-			return w;
-	}
-	return NULL;
-}
-
-void green_wait_in(struct green_waiters *list, struct green *t, void *data)
-{
-	t->waiter.t = t;
-	t->waiter.data = data;
-	green_waiter_put(list, &t->waiter);
-}
 
 void green_waiter_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta)
 {

@@ -20,14 +20,14 @@
 #ifndef GREEN_SCHED_WAIT_H
 #define GREEN_SCHED_WAIT_H
 
+#include "base/assert.h"
+#include "base/thread.h"
+#include "base/waiter.h"
 #include "sched/claim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct green;
-struct green_waiter;
-struct green_waiters;
 struct green_worker;
 
 /**
@@ -66,13 +66,59 @@ void green_wait_abort(struct green *t);
 /* ---- lists of waiters ---------------------------------------------------- */
 
 /* Comes last; it is in no list. */
-void green_waiter_put(struct green_waiters *list, struct green_waiter *w);
+static inline void green_waiter_put(struct green_waiters *list, struct green_waiter *w)
+{
+	green_assert(!w->waits);
+	green_assert(!list->first == !list->last && (!list->last || !list->last->next));
+	w->next = NULL;
+	w->prev = list->last;
+	w->waits = true;
+	if (list->last)
+		list->last->next = w;
+	else
+		list->first = w;
+	list->last = w;
+}
+
 /* Out of it, if it is in one. */
-void green_waiter_del(struct green_waiters *list, struct green_waiter *w);
+static inline void green_waiter_del(struct green_waiters *list, struct green_waiter *w)
+{
+	if (!w->waits)
+		return;
+	green_assert(w->prev ? w->prev->next == w : list->first == w);
+	green_assert(w->next ? w->next->prev == w : list->last == w);
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		list->first = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		list->last = w->prev;
+	w->waits = false;
+}
+
 /* Out of it, the first whose thread could be claimed; NULL: there is none. */
-struct green_waiter *green_waiter_claim(struct green_waiters *list);
+static inline struct green_waiter *green_waiter_claim(struct green_waiters *list)
+{
+	struct green_waiter *w;
+
+	while ((w = list->first)) {
+		green_waiter_del(list, w);
+		if (green_claim(w->t))
+			return w;
+	}
+	return NULL;
+}
+
 /* @t, which is about to park, comes last, with its own waiter. */
-void green_wait_in(struct green_waiters *list, struct green *t, void *data);
+static inline void green_wait_in(struct green_waiters *list, struct green *t, void *data)
+{
+	t->waiter.t = t;
+	t->waiter.data = data;
+	green_waiter_put(list, &t->waiter);
+}
+
 /* For struct green_wait_kind's adjust(), if it waits with its own waiter. */
 void green_waiter_adjust(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 
