@@ -27,6 +27,7 @@
 #include "memory/sizes.h"
 #include "memory/slot.h"
 #include "sched/thread.h"
+#include "sched/timer.h"
 #include "sched/worker.h"
 #include "signal/fault.h"
 #include "signal/handler.h"
@@ -255,7 +256,7 @@ static void be_alone(void)
 		sum_stats(w);
 	}
 	green_worker_init(w, 0);
-	w->timers.nr = 0;
+	green_timers_forked(&w->timers);
 	w->current->home = w;
 	green_rt.nr_workers = 1;
 	green_rt.nr_idle = 0;

@@ -83,8 +83,7 @@ struct green {
 	struct green_waiter waiter;	/* with which it is in that */
 	uint64_t since;			/* it runs or waits, in ticks of the TSC */
 	uint64_t deadline;		/* 0: none */
-	uint64_t wake_at;		/* key in the timer heap */
-	int timer;			/* index in the timer heap, or -1 */
+	int timer;			/* its number in the timers of home, or -1 */
 	struct green_io io;
 	struct green_escapes escapes;
 

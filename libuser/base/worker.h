@@ -17,11 +17,20 @@ struct green_queue {
 	unsigned int nr;
 };
 
-/* A heap of threads by wake_at (sched/timer.c). */
+/* When a timer rings, and its number. */
+struct green_time {
+	uint64_t at;			/* of green_now_ns() */
+	unsigned int timer;
+};
+
+/* A heap of times, and what belongs to their numbers (sched/timer.c). */
 struct green_timers {
 	struct green_spin lock;		/* RANK_TIMERS; guards all of it */
-	struct green **heap;
+	struct green_time *heap;
 	unsigned int nr, max;
+	struct green **thread;		/* by number: whose it is */
+	unsigned int *place;		/* ... and where in the heap; or the next unused number */
+	unsigned int unused;		/* the first of them; if nr == max there is none */
 };
 
 /*

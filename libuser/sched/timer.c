@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Timers: for each worker a binary heap of threads by wake_at. A thread is in that of the
- * worker it has parked on, its home, at most once; its place stands in t->timer, so that
- * it can leave from the middle. Other workers take from the heap of one that is busy.
+ * Timers: for each worker a heap of times. A thread is in that of the worker it has
+ * parked on, its home, at most once. Other workers take from the heap of one that is busy.
+ *
+ * With many threads each one's memory is far away, so none is touched on the way
+ * through the heap. A time stands beside the number of its timer, four children in a
+ * cache line; where each number is at the moment, so that it can leave from the middle,
+ * stands in an array of its own. The number is t->timer, and stays while it is set.
  */
 #include "base/assert.h"
 #include "base/lock.h"
@@ -14,68 +18,147 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* None rings before the one above it, and each knows its place. */
+#define CHILDREN	4
+#define CACHE_LINE	64
+
+/* Nodes in front of the first: so children begin a cache line. */
+#define IN_FRONT	(CHILDREN - 1)
+
+#define FIRST_MAX	64
+
+static unsigned int first_child(unsigned int i)
+{
+	return CHILDREN * i + 1;
+}
+
+static unsigned int parent(unsigned int i)
+{
+	return (i - 1) / CHILDREN;
+}
+
+static struct green *thread_of(const struct green_timers *h, unsigned int i)
+{
+	return h->thread[h->heap[i].timer];
+}
+
+/* None rings before the one above it, and each number knows its place and its thread. */
 static void check_place(const struct green_timers *h, unsigned int i)
 {
-	const struct green *t = h->heap[i];
-	unsigned int down = 2 * i + 1;
-
-	(void)t;
-	(void)down;
-	green_assert(i < h->nr && t->timer == (int)i);
-	green_assert(!i || h->heap[(i - 1) / 2]->wake_at <= t->wake_at);
-	green_assert(down >= h->nr || h->heap[down]->wake_at >= t->wake_at);
-	green_assert(down + 1 >= h->nr || h->heap[down + 1]->wake_at >= t->wake_at);
+	(void)h;
+	green_assert(i < h->nr && h->place[h->heap[i].timer] == i);
+	green_assert(thread_of(h, i)->timer == (int)h->heap[i].timer);
+	green_assert(!i || h->heap[parent(i)].at <= h->heap[i].at);
+	for (unsigned int k = first_child(i); k < first_child(i) + CHILDREN; k++)
+		green_assert(k >= h->nr || h->heap[k].at >= h->heap[i].at);
 }
 
-static void place(struct green_timers *h, unsigned int i, struct green *t)
+static void put(struct green_timers *h, unsigned int i, struct green_time time)
 {
-	h->heap[i] = t;
-	__atomic_store_n(&t->timer, (int)i, __ATOMIC_RELAXED);
+	h->heap[i] = time;
+	h->place[time.timer] = i;
 }
 
-static void sift_up(struct green_timers *h, unsigned int i, struct green *t)
+static void sift_up(struct green_timers *h, unsigned int i, struct green_time time)
 {
-	while (i) {
-		unsigned int up = (i - 1) / 2;
-
-		if (h->heap[up]->wake_at <= t->wake_at)
-			break;
-		place(h, i, h->heap[up]);
-		i = up;
+	while (i && h->heap[parent(i)].at > time.at) {
+		put(h, i, h->heap[parent(i)]);
+		i = parent(i);
 	}
-	place(h, i, t);
+	put(h, i, time);
 }
 
-static void sift_down(struct green_timers *h, unsigned int i, struct green *t)
+/* The child of @i that rings first; it has one. */
+static unsigned int least_child(const struct green_timers *h, unsigned int i)
 {
-	for (;;) {
-		unsigned int down = 2 * i + 1;
+	unsigned int least = first_child(i), end = least + CHILDREN;
 
-		if (down >= h->nr)
-			break;
-		if (down + 1 < h->nr && h->heap[down + 1]->wake_at < h->heap[down]->wake_at)
-			down++;
-		if (t->wake_at <= h->heap[down]->wake_at)
-			break;
-		place(h, i, h->heap[down]);
-		i = down;
-	}
-	place(h, i, t);
+	if (end > h->nr)
+		end = h->nr;
+	for (unsigned int k = least + 1; k < end; k++)
+		least = h->heap[k].at < h->heap[least].at ? k : least;
+	return least;
 }
 
+/* Who comes near the top rings soon: by then its memory is here. */
+static void fetch(const struct green_timers *h, unsigned int i)
+{
+	const struct green *t;
+
+	if (i < first_child(1) || i >= first_child(first_child(1)))
+		return;
+	t = thread_of(h, i);
+	__builtin_prefetch(&t->sp, 1);
+	__builtin_prefetch(&t->state, 1);
+	__builtin_prefetch(&t->timer, 1);
+}
+
+static void sift_down(struct green_timers *h, unsigned int i, struct green_time time)
+{
+	while (first_child(i) < h->nr) {
+		unsigned int least = least_child(h, i);
+
+		if (time.at <= h->heap[least].at)
+			break;
+		put(h, i, h->heap[least]);
+		fetch(h, i);
+		i = least;
+	}
+	put(h, i, time);
+}
+
+/* ---- memory -------------------------------------------------------------- */
+
+static void memory_free(struct green_timers *h)
+{
+	free(h->heap ? h->heap - IN_FRONT : NULL);
+	free(h->thread);
+	free(h->place);
+}
+
+/* Numbers that no thread has are in a list along place. */
+static void free_number(struct green_timers *h, unsigned int timer)
+{
+	h->place[timer] = h->unused;
+	h->unused = timer;
+}
+
+static void *more(void *old, size_t size, unsigned int nr, unsigned int max)
+{
+	void *new = aligned_alloc(CACHE_LINE, max * size);
+
+	if (new && old)
+		memcpy(new, old, nr * size);
+	return new;
+}
+
+/* All of it, or nothing. */
 static int grow(struct green_timers *h)
 {
-	unsigned int max = h->max ? 2 * h->max : 64;
-	struct green **heap = realloc(h->heap, max * sizeof(*heap));
+	unsigned int old = h->max, max = old ? 2 * old : FIRST_MAX;
+	struct green_time *heap = more(h->heap ? h->heap - IN_FRONT : NULL, sizeof(*heap),
+				       old + IN_FRONT, max + CACHE_LINE / sizeof(*heap));
+	struct green **thread = more(h->thread, sizeof(*thread), old, max);
+	unsigned int *place = more(h->place, sizeof(*place), old, max);
 
-	if (!heap)
+	if (!heap || !thread || !place) {
+		free(heap);
+		free(thread);
+		free(place);
 		return -ENOMEM;
-	h->heap = heap;
+	}
+	memory_free(h);
+	h->heap = heap + IN_FRONT;
+	h->thread = thread;
+	h->place = place;
 	h->max = max;
+	for (unsigned int i = max; i > old; i--)
+		free_number(h, i - 1);
 	return 0;
 }
+
+/* ---- the calls ----------------------------------------------------------- */
 
 /* Others look at nr without the lock. */
 static void set_nr(struct green_timers *h, unsigned int nr)
@@ -85,19 +168,33 @@ static void set_nr(struct green_timers *h, unsigned int nr)
 
 static void take_out(struct green_timers *h, struct green *t)
 {
-	unsigned int i = (unsigned int)t->timer;
-	struct green *last;
+	unsigned int timer = (unsigned int)t->timer, i = h->place[timer];
+	struct green_time last = h->heap[h->nr - 1];
 
 	check_place(h, i);
 	set_nr(h, h->nr - 1);
-	last = h->heap[h->nr];
-	if (last != t) {
+	if (i < h->nr) {
 		/* One of the two moves it, the other finds it in place. */
 		sift_down(h, i, last);
-		sift_up(h, (unsigned int)last->timer, last);
-		check_place(h, (unsigned int)last->timer);
+		sift_up(h, h->place[last.timer], last);
+		check_place(h, h->place[last.timer]);
 	}
+	free_number(h, timer);
 	__atomic_store_n(&t->timer, -1, __ATOMIC_RELEASE);
+}
+
+static bool put_in(struct green_timers *h, struct green *t, uint64_t at)
+{
+	unsigned int timer = h->unused;
+
+	green_assert(timer < h->max);
+	h->unused = h->place[timer];
+	h->thread[timer] = t;
+	__atomic_store_n(&t->timer, (int)timer, __ATOMIC_RELAXED);
+	set_nr(h, h->nr + 1);
+	sift_up(h, h->nr - 1, (struct green_time){ at, timer });
+	check_place(h, h->place[timer]);
+	return !h->place[timer];
 }
 
 int green_timer_add(struct green *t, uint64_t at)
@@ -109,13 +206,8 @@ int green_timer_add(struct green *t, uint64_t at)
 	green_spin_lock(&h->lock, RANK_TIMERS);
 	if (h->nr == h->max)
 		err = grow(h);
-	if (!err) {
-		t->wake_at = at;
-		set_nr(h, h->nr + 1);
-		sift_up(h, h->nr - 1, t);
-		check_place(h, (unsigned int)t->timer);
-		err = t->timer == 0;
-	}
+	if (!err)
+		err = put_in(h, t, at);
 	green_spin_unlock(&h->lock, RANK_TIMERS);
 	return err;
 }
@@ -146,8 +238,8 @@ struct green *green_timer_claim(struct green_worker *w, uint64_t now)
 	if (!green_timers(w))
 		return NULL;
 	green_spin_lock(&h->lock, RANK_TIMERS);
-	if (h->nr && h->heap[0]->wake_at <= now && green_claim(h->heap[0])) {
-		t = h->heap[0];
+	if (h->nr && h->heap[0].at <= now && green_claim(thread_of(h, 0))) {
+		t = thread_of(h, 0);
 		take_out(h, t);
 	}
 	green_spin_unlock(&h->lock, RANK_TIMERS);
@@ -162,7 +254,24 @@ uint64_t green_timer_next(struct green_worker *w)
 	if (!green_timers(w))
 		return 0;
 	green_spin_lock(&h->lock, RANK_TIMERS);
-	at = h->nr ? h->heap[0]->wake_at : 0;
+	at = h->nr ? h->heap[0].at : 0;
 	green_spin_unlock(&h->lock, RANK_TIMERS);
 	return at;
+}
+
+void green_timers_forked(struct green_timers *h)
+{
+	h->nr = 0;
+	h->unused = 0;
+	for (unsigned int i = h->max; i; i--)
+		free_number(h, i - 1);
+}
+
+void green_timers_free(struct green_timers *h)
+{
+	memory_free(h);
+	h->heap = NULL;
+	h->thread = NULL;
+	h->place = NULL;
+	h->nr = h->max = 0;
 }

@@ -15,6 +15,10 @@ int green_timer_add(struct green *t, uint64_t at);
 void green_timer_del(struct green *t);
 /* The first of @w's whose time has come, claimed; or NULL. */
 struct green *green_timer_claim(struct green_worker *w, uint64_t now);
+/* There are none, and no memory of any. */
+void green_timers_free(struct green_timers *h);
+/* In a child: there are none. */
+void green_timers_forked(struct green_timers *h);
 /* When the next one of @w's is due; 0: there is none. */
 uint64_t green_timer_next(struct green_worker *w);
 

@@ -206,7 +206,7 @@ void green_workers_exit(void)
 
 	for (i = 0; i < green_rt.nr_workers; i++) {
 		free(green_rt.worker[i].spare_escapes);
-		free(green_rt.worker[i].timers.heap);
+		green_timers_free(&green_rt.worker[i].timers);
 		green_sites_free(green_rt.worker[i].sites);
 	}
 	free(green_rt.worker);

@@ -17,12 +17,14 @@ FIXTURE(timer)
 {
 	struct green_worker *w;
 	struct green *t;
+	uint64_t *at;			/* when each is to ring */
 };
 
 FIXTURE_SETUP(timer)
 {
 	self->w = calloc(1, sizeof(*self->w));
 	self->t = calloc(THREADS, sizeof(*self->t));
+	self->at = calloc(THREADS, sizeof(*self->at));
 	for (int i = 0; i < THREADS; i++) {
 		self->t[i].home = self->w;
 		self->t[i].timer = -1;
@@ -32,20 +34,21 @@ FIXTURE_SETUP(timer)
 
 FIXTURE_TEARDOWN(timer)
 {
-	free(self->w->timers.heap);
+	green_timers_free(&self->w->timers);
 	free(self->w);
 	free(self->t);
+	free(self->at);
 }
 
 /* The earliest there is, or 0. */
-static uint64_t first(const struct green *t)
+static uint64_t first(const struct green *t, const uint64_t *at)
 {
-	uint64_t at = 0;
+	uint64_t least = 0;
 
 	for (int i = 0; i < THREADS; i++)
-		if (t[i].timer >= 0 && (!at || t[i].wake_at < at))
-			at = t[i].wake_at;
-	return at;
+		if (t[i].timer >= 0 && (!least || at[i] < least))
+			least = at[i];
+	return least;
 }
 
 TEST_F(timer, rings_in_order_whatever_comes_and_goes)
@@ -56,11 +59,12 @@ TEST_F(timer, rings_in_order_whatever_comes_and_goes)
 
 	for (int step = 0; step < 20000; step++) {
 		struct green *t = &self->t[random_below(&r, THREADS)];
-		uint64_t was = first(self->t), at = now + random_below(&r, 50);
+		uint64_t was = first(self->t, self->at), at = now + random_below(&r, 50);
 
 		if (random_below(&r, 3)) {
 			if (t->timer < 0) {
 				/* Does the ring have to be told? */
+				self->at[t - self->t] = at;
 				ASSERT_EQ(!was || at < was, green_timer_add(t, at));
 				nr++;
 			} else {
@@ -71,19 +75,19 @@ TEST_F(timer, rings_in_order_whatever_comes_and_goes)
 		} else {
 			now += random_below(&r, 3);
 			while ((t = green_timer_claim(self->w, now))) {
-				ASSERT_EQ(was, t->wake_at);
+				ASSERT_EQ(was, self->at[t - self->t]);
 				ASSERT_LE(was, now);
 				ASSERT_EQ(-1, t->timer);
 				ASSERT_EQ(STATE_CLAIMED, t->state);
 				t->state = STATE_PARKED;
-				was = first(self->t);
+				was = first(self->t, self->at);
 				rung++;
 				nr--;
 			}
 			ASSERT_TRUE(!was || was > now);
 		}
 		ASSERT_EQ(nr, green_timers(self->w));
-		ASSERT_EQ(first(self->t), green_timer_next(self->w));
+		ASSERT_EQ(first(self->t, self->at), green_timer_next(self->w));
 	}
 	EXPECT_LT(1000, rung);
 }
@@ -139,14 +143,46 @@ static void change_a_key(void *arg)
 
 	for (int i = 0; i < 7; i++)
 		green_timer_add(&t[i], 10 * i);
-	t[3].wake_at = 5;
+	t->home->timers.heap[5].at = 5;
 	green_timer_del(&t[1]);
+}
+
+static void change_a_number(void *arg)
+{
+	struct green *t = arg;
+
+	for (int i = 0; i < 7; i++)
+		green_timer_add(&t[i], 10 * i);
+	t[3].timer = t[4].timer;
+	green_timer_del(&t[3]);
+	green_timer_del(&t[4]);
+}
+
+TEST_F(timer, a_child_has_none)
+{
+	struct green_timers *h = &self->w->timers;
+
+	for (int i = 0; i < 100; i++)
+		ASSERT_LE(0, green_timer_add(&self->t[i], 200 - i));
+	for (int i = 0; i < 100; i += 3)
+		green_timer_del(&self->t[i]);
+	green_timers_forked(h);
+	EXPECT_EQ(0, green_timers(self->w));
+	EXPECT_EQ(0, green_timer_next(self->w));
+	/* And may have as many as there is memory for already, and more. */
+	for (int i = 0; i < THREADS; i++) {
+		self->t[i].timer = -1;
+		ASSERT_EQ(!i, green_timer_add(&self->t[i], 10 + i));
+	}
+	for (int i = 0; i < THREADS; i++)
+		ASSERT_EQ(&self->t[i], green_timer_claim(self->w, UINT64_MAX));
 }
 
 TEST_F(timer, assertions_notice)
 {
 	EXPECT_TRUE(aborts(twice, self->t));
 	EXPECT_TRUE(aborts(change_a_key, self->t));
+	EXPECT_TRUE(aborts(change_a_number, self->t));
 }
 
 TEST_HARNESS_MAIN
