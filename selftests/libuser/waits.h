@@ -36,7 +36,8 @@ static inline int said(int *about)
 
 /*
  * Returns when a thread that says so just before it waits, does. Its stack is moved then:
- * what it waits with is to be adjusted, and nothing holds its frames.
+ * what it waits with is to be adjusted, and nothing holds its frames. Under
+ * GREEN_DEBUG=move=park that is a second move, which may lead back to where it was.
  */
 static inline void until_it_waits(green_t *t, int *about)
 {
