@@ -143,7 +143,7 @@ static void cache_flush(struct green_worker *w)
  */
 static bool many_slots(void)
 {
-	return green_rt.debug.move_entry || green_rt.debug.move_call;
+	return green_rt.debug.move_entry || green_rt.debug.move_park;
 }
 
 /*

@@ -36,8 +36,7 @@ static inline int said(int *about)
 
 /*
  * Returns when a thread that says so just before it waits, does. Its stack is moved then:
- * what it waits with is to be adjusted, and nothing holds its frames. Under
- * GREEN_DEBUG=move=park that is a second move, which may lead back to where it was.
+ * what it waits with is to be adjusted, and nothing holds its frames.
  */
 static inline void until_it_waits(green_t *t, int *about)
 {
