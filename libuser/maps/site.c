@@ -9,13 +9,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The calls that were asked for last, by a hash. */
-#define SITES 1024
+/* Nobody need look at them. */
+static bool are_numbers(const struct green_words *w)
+{
+	return w->period == 1 && (w->bits[0] & 3) == GREEN_WORD_SCALAR;
+}
 
-struct green_sites {
-	unsigned int changes;		/* of the registry, when these were asked for */
-	struct green_site site[SITES];
-};
+static void leave_out_numbers(struct green_site *s)
+{
+	uint32_t i, nr = 0;
+
+	for (i = 0; i < s->nr; i++)
+		if (!are_numbers(&s->words[i]))
+			s->words[nr++] = s->words[i];
+	s->nr = nr;
+}
 
 static int decode(const struct green_map *m, const void *ret, struct green_site *s)
 {
@@ -37,6 +45,7 @@ static int decode(const struct green_map *m, const void *ret, struct green_site 
 		s->max = max;
 	}
 	s->nr = green_map_words(m, safepoint, s->words);
+	leave_out_numbers(s);
 	return 0;
 }
 
@@ -44,15 +53,14 @@ static void forget_sites(struct green_sites *cache)
 {
 	size_t i;
 
-	for (i = 0; i < SITES; i++)
+	for (i = 0; i < GREEN_SITES; i++)
 		cache->site[i].ret = NULL;
 	cache->changes = green_map_changes;
 }
 
-int green_map_site(struct green_sites **sites, const void *ret,
-		   const struct green_site **site)
+int green_map_new_site(struct green_sites **sites, const void *ret,
+		       const struct green_site **site)
 {
-	uintptr_t hash = (uintptr_t)ret * 0x9e3779b97f4a7c15 >> 32;
 	struct green_site *s;
 	struct green_map m;
 	int err;
@@ -63,7 +71,7 @@ int green_map_site(struct green_sites **sites, const void *ret,
 		return -ENOMEM;
 	if ((*sites)->changes != green_map_changes)
 		forget_sites(*sites);
-	*site = s = &(*sites)->site[hash % SITES];
+	*site = s = green_site_of(*sites, ret);
 	if (s->ret == ret)
 		return 0;
 	s->ret = NULL;
@@ -80,7 +88,7 @@ void green_sites_free(struct green_sites *sites)
 {
 	size_t i;
 
-	for (i = 0; sites && i < SITES; i++)
+	for (i = 0; sites && i < GREEN_SITES; i++)
 		free(sites->site[i].words);
 	free(sites);
 }

@@ -54,7 +54,7 @@ static bool skipped(const struct green_proof *p, size_t i)
 static uint32_t *collect(const struct green_proof *p,
 			 uint32_t *nr)
 {
-	size_t i, n = (p->hi - p->base) / 512 + 1;
+	size_t i, n = green_proof_longs(p);
 	uint32_t *list = malloc((p->nr + 1) * sizeof(*list));
 
 	*nr = 0;
@@ -149,7 +149,7 @@ static void settle(struct green *t, struct green_slot *slot,
 static void copy_stack(const struct green_proof *p, long delta)
 {
 	uint64_t *words = (uint64_t *)(p->base + delta);
-	size_t i, n = (p->hi - p->base) / 512 + 1;
+	size_t i, n = green_proof_longs(p);
 
 	memcpy((void *)(p->sp + delta), (const void *)p->sp, p->hi - p->sp);
 	for (i = 0; i < n; i++) {

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* In an older segment, which stays where it is. */
 static int older_word(struct green_proof *p, uintptr_t addr)
@@ -41,14 +42,15 @@ static int older_word(struct green_proof *p, uintptr_t addr)
 }
 
 /* A word that holds a pointer, wherever to. */
-static int pointer_word(struct green_proof *p, uintptr_t addr)
+static inline int pointer_word(struct green_proof *p, uintptr_t addr)
 {
 	uintptr_t value = *(const uintptr_t *)addr;
 
 	/* Below base there is nothing but what dead calls left. */
 	if (value < p->base || value >= p->hi)
 		return 0;
-	green_trace(3, "  pointer at %lx to %lx", addr, value);
+	if (p->traces)
+		green_trace_line("  pointer at %lx to %lx", addr, value);
 	if (addr < p->base || addr >= p->hi)
 		return older_word(p, addr);
 	green_proof_set(p, addr);
@@ -56,13 +58,14 @@ static int pointer_word(struct green_proof *p, uintptr_t addr)
 }
 
 /* The saved rbp of a frame, at @addr. */
-static void chain_word(struct green_proof *p, uintptr_t addr)
+static inline void chain_word(struct green_proof *p, uintptr_t addr)
 {
 	uintptr_t value = *(const uintptr_t *)addr;
 
 	if (value < p->base || value >= p->hi)
 		return;
-	green_trace(3, "  frame pointer at %lx to %lx", addr, value);
+	if (p->traces)
+		green_trace_line("  frame pointer at %lx to %lx", addr, value);
 	green_proof_set_chain(p, addr);
 }
 
@@ -101,15 +104,13 @@ static uint32_t skip_dead(const struct green_proof *p, const uintptr_t *word, ui
 	return i;
 }
 
-static int prove_words(struct green *t, struct green_proof *p, const struct green_frame *f,
+static inline int prove_words(struct green *t, struct green_proof *p, const struct green_frame *f,
 		       const struct green_words *words, struct green_nomove *why)
 {
 	uintptr_t addr = (words->base == GREEN_BASE_RBP ? f->rbp : f->rsp) + words->offset;
 	uint32_t i, n = words->nr, at = 0;
 	int err;
 
-	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_SCALAR)
-		return 0;
 	if (n && !green_frame_has(f, addr, 8 * (size_t)n))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
 	if (words->period == 1 && (words->bits[0] & 3) == GREEN_WORD_AMBIGUOUS) {
@@ -136,8 +137,8 @@ static void trace_frame(const struct green_frame *f)
 {
 	struct green_map m;
 
-	if (green_traces(3) && green_map_find((const char *)f->ret - 1, &m))
-		green_trace(3, " frame %s+0x%zx, %lx to %lx", m.name,
+	if (green_map_find((const char *)f->ret - 1, &m))
+		green_trace_line(" frame %s+0x%zx, %lx to %lx", m.name,
 			    (size_t)((const char *)f->ret - m.start), f->rsp, f->rbp + 16);
 }
 
@@ -145,7 +146,7 @@ static void trace_frame(const struct green_frame *f)
  * What an entry test has secured stays secured until the function returns: it may be
  * about to call foreign code.
  */
-static void note_need(struct green_proof *p, const struct green_frame *f, uint32_t flags)
+static inline void note_need(struct green_proof *p, const struct green_frame *f, uint32_t flags)
 {
 	static const size_t need[] = { 0, 4UL << 10, 32UL << 10, 264UL << 10 };
 	size_t n = need[GREEN_MAP_NEED(flags)];
@@ -154,31 +155,44 @@ static void note_need(struct green_proof *p, const struct green_frame *f, uint32
 		p->secured = f->rsp - n;
 }
 
-static int prove_frame(struct green *t, struct green_proof *p, const struct green_frame *f,
-		       const struct green_site *s, struct green_nomove *why)
+static __attribute__((noinline)) int refuse_frame(const struct green_frame *f,
+						  const struct green_site *s,
+						  struct green_nomove *why)
+{
+	bool escapes = !(s->flags & GREEN_MAP_VERIFIED) &&
+		       GREEN_MAP_WHY(s->flags) == GREEN_WHY_ESCAPE;
+
+	return green_refuse(why, escapes ? GREEN_NOMOVE_ESCAPED : GREEN_NOMOVE_FRAME, f->ret);
+}
+
+static __attribute__((noinline)) int prove_all_words(struct green *t, struct green_proof *p,
+						     const struct green_frame *f,
+						     const struct green_site *s,
+						     struct green_nomove *why)
 {
 	uint32_t i;
-	int err;
+	int err = 0;
 
-	trace_frame(f);
-	if (!(s->flags & GREEN_MAP_VERIFIED)) {
-		unsigned int reason = GREEN_MAP_WHY(s->flags) == GREEN_WHY_ESCAPE ?
-				      GREEN_NOMOVE_ESCAPED : GREEN_NOMOVE_FRAME;
-
-		return green_refuse(why, reason, f->ret);
-	}
-	if (!s->mapped)
-		return green_refuse(why, GREEN_NOMOVE_FRAME, f->ret);
-	if (f->lo == t->lo)
-		note_need(p, f, s->flags);
-	if (f->lo == t->lo && green_escape_in(t, f->rsp, f->rbp + 16))
-		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
-	for (i = 0; i < s->nr; i++) {
+	for (i = 0; i < s->nr && !err; i++)
 		err = prove_words(t, p, f, &s->words[i], why);
-		if (err)
-			return err;
+	return err;
+}
+
+/* Of most there is nothing to say: so it is part of the walk, and what is rare is not. */
+static inline __attribute__((always_inline))
+int prove_frame(struct green *t, struct green_proof *p, const struct green_frame *f,
+		const struct green_site *s, struct green_nomove *why)
+{
+	if (p->traces)
+		trace_frame(f);
+	if (!(s->flags & GREEN_MAP_VERIFIED) || !s->mapped)
+		return refuse_frame(f, s, why);
+	if (f->lo == t->lo) {
+		note_need(p, f, s->flags);
+		if (p->pinned && green_escape_in(t, f->rsp, f->rbp + 16))
+			return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
 	}
-	return 0;
+	return s->nr ? prove_all_words(t, p, f, s, why) : 0;
 }
 
 /* The call of the runtime that the thread is in, as far as anyone wants to know. */
@@ -240,11 +254,12 @@ static int prove_innermost(struct green_proof *p, struct green_frame *f, struct 
 static int prove_segment(struct green *t, struct green_proof *p,
 			 struct green_frame *f, struct green_nomove *why)
 {
+	struct green_sites **sites = &green_worker->sites;
 	const struct green_site *site;
 	int err;
 
 	while (f->ret != green_thread_base && !green_is_join(f->ret)) {
-		err = green_map_site(&green_worker->sites, f->ret, &site);
+		err = green_map_site(sites, f->ret, &site);
 		if (err == -ENOMEM)
 			return err;
 		if (err || !green_frame_is_whole(f))
@@ -256,7 +271,7 @@ static int prove_segment(struct green *t, struct green_proof *p,
 		green_frame_up(f);
 	}
 	/* Whatever else. */
-	if (green_escape_in(t, p->sp, p->hi))
+	if (p->pinned && green_escape_in(t, p->sp, p->hi))
 		return green_refuse(why, GREEN_NOMOVE_ESCAPED, f->ret);
 	return 0;
 }
@@ -327,6 +342,13 @@ static int prove_io(struct green *t, struct green_proof *p, struct green_nomove 
 	return 0;
 }
 
+/* Zeroed, a bit for each word of [base, hi). */
+static uint64_t *bits_alloc(const struct green_proof *p)
+{
+	return calloc(green_proof_longs(p), sizeof(uint64_t));
+}
+
+/* Few will do for most stacks: their pages with live frames are one or two. */
 static int proof_alloc(struct green_proof *p, struct green *t)
 {
 	p->lo = t->lo;
@@ -337,11 +359,17 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	p->older = NULL;
 	p->nr_older = p->max_older = 0;
 	p->chain = NULL;
-	p->bits = calloc((p->hi - p->base) / 512 + 1, sizeof(*p->bits));
+	p->traces = green_traces(3);
+	p->pinned = t->escapes.nr;
+	p->bits = p->few;
+	if (green_proof_longs(p) <= GREEN_PROOF_FEW)
+		memset(p->few, 0, green_proof_longs(p) * sizeof(*p->few));
+	else
+		p->bits = bits_alloc(p);
 	if (!p->bits)
 		return -ENOMEM;
 	if (green_rt.debug.skip)
-		p->chain = calloc((p->hi - p->base) / 512 + 1, sizeof(*p->chain));
+		p->chain = bits_alloc(p);
 	return 0;
 }
 
@@ -379,9 +407,12 @@ int green_prove(struct green *t, struct green_proof *p,
 
 void green_proof_free(struct green_proof *p)
 {
-	free(p->bits);
-	free(p->chain);
-	free(p->older);
+	if (p->bits != p->few)
+		free(p->bits);
+	if (p->chain)
+		free(p->chain);
+	if (p->older)
+		free(p->older);
 	p->bits = p->chain = NULL;
 	p->older = NULL;
 }

@@ -19,6 +19,9 @@ int green_prove(struct green *t, struct green_proof *p,
 		struct green_nomove *why);
 void green_proof_free(struct green_proof *p);
 
+/* Longs of a bitmap that needs no memory of its own: two pages, and a bit more. */
+#define GREEN_PROOF_FEW 18
+
 /*
  * The words of a stack that a move must adjust, as a bitmap over [base, hi).
  */
@@ -34,9 +37,18 @@ struct green_proof {
 	size_t nr_chain;		/* ... of words that proofs go along */
 	uint64_t **older;		/* words in older segments */
 	size_t nr_older, max_older;
+	bool pinned;			/* the thread has pins */
+	bool traces;
+	uint64_t few[GREEN_PROOF_FEW];	/* bits, if they fit */
 };
 
-static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
+static inline size_t green_proof_longs(const struct green_proof *p)
+{
+	return (p->hi - p->base) / 512 + 1;
+}
+
+/* Was it not set before? */
+static inline bool green_proof_set(struct green_proof *p, uintptr_t addr)
 {
 	size_t i = (addr - p->base) / 8;
 	uint64_t bit = 1ULL << i % 64;
@@ -44,9 +56,10 @@ static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
 	/* What a map names is live: it lies in the frames, in one piece. */
 	green_assert(addr % 8 == 0 && addr >= p->sp && addr < p->hi);
 	if (p->bits[i / 64] & bit)
-		return;
+		return false;
 	p->bits[i / 64] |= bit;
 	p->nr++;
+	return true;
 }
 
 /*
@@ -55,10 +68,10 @@ static inline void green_proof_set(struct green_proof *p, uintptr_t addr)
  */
 static inline void green_proof_set_chain(struct green_proof *p, uintptr_t addr)
 {
-	size_t i = (addr - p->base) / 8, before = p->nr;
+	size_t i = (addr - p->base) / 8;
 
-	green_proof_set(p, addr);
-	p->nr_chain += p->nr - before;
+	if (green_proof_set(p, addr))
+		p->nr_chain++;
 	if (p->chain)
 		p->chain[i / 64] |= 1ULL << i % 64;
 }
