@@ -563,7 +563,8 @@ uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE)
 /* ---- I/O, by io_uring; green only ------------------------------------- */
 
 /*
- * Each parks the caller until the kernel has done it, and returns what the
+ * Each parks the caller until the kernel has done it (but for some reads of a file that
+ * is in memory, which are done at once), and returns what the
  * system call of that name returns, or -errno; -ETIMEDOUT at the caller's
  * deadline; -ECANCELED if another thread closed the descriptor meanwhile, by
  * green_close(). What was read or written by then is returned instead. Memory that
@@ -575,6 +576,9 @@ uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE)
  * unless it is ignored, and passes on what the program's own system calls raise. Reads and writes at
  * the position of one file take turns among green threads; with other OS threads or
  * processes that use it at the same time io_uring does not.
+ *
+ * A file server (FUSE) may be a thread of the program's. If its files are opened for direct
+ * I/O (FOPEN_DIRECT_IO) io_uring does not advance their position: use green_pread().
  *
  * When green_run() returns, no operation is in flight: what threads that are left
  * had begun is cancelled, and what cannot be, like a read of a disk, is waited for.

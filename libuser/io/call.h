@@ -36,7 +36,7 @@ struct green_io {
 	bool cancelled;			/* it is to end: the deadline came, a green_cancel(), */
 	bool closed;			/* ... or a green_close() of its descriptor */
 	bool anyway;			/* it is to be done even so: a close */
-	bool whole;			/* a write that waits until all is written */
+	bool whole;			/* it waits until all is written; or read, or the end is there */
 	bool positioned;		/* at the file's own position: one at a time */
 	bool apart;			/* in a thread of the kernel's: it may block whoever tries */
 	unsigned char op;		/* enum green_op */
@@ -46,7 +46,7 @@ struct green_io {
 	unsigned int flags;		/* of the call; poll's events, shutdown's how */
 	mode_t mode;
 	off_t off;
-	size_t done;			/* bytes of mem[0] that were written */
+	size_t done;			/* bytes of mem[0] that were written, or read */
 	const void *mem[GREEN_IO_MEM];
 	size_t len[GREEN_IO_MEM];
 	/* For file.c. */

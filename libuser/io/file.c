@@ -57,6 +57,7 @@ struct green_files {
 	struct page *page[PAGES];	/* NULL until it is needed, then it stays */
 	struct page first;
 	struct green_turns turns[FILES];
+	unsigned int nr_turns;		/* calls in them; counted while there is one worker */
 };
 
 /* ---- descriptors --------------------------------------------------------- */
@@ -192,12 +193,30 @@ static struct green *in_the_way(struct green_turns *turns, const struct green *t
 	return NULL;
 }
 
+bool green_turns_none(void)
+{
+	return !green_shared && !green_rt.files->nr_turns;
+}
+
+static void count_turn(int n)
+{
+	if (!green_shared)
+		green_rt.files->nr_turns += (unsigned int)n;
+}
+
+static void unlink_turn(struct green *t)
+{
+	green_link_del(&t->io.turn);
+	count_turn(-1);
+}
+
 bool green_turn_take(struct green_turns *turns, struct green *t)
 {
 	struct green *other = in_the_way(turns, t);
 
 	green_link_init(&t->io.waiting);
 	green_link_before(other ? &other->io.waiting : &turns->calls, &t->io.turn);
+	count_turn(1);
 	t->io.waits = other;
 	return !other;
 }
@@ -222,11 +241,11 @@ struct green *green_turn_leave(struct green_turns *turns, struct green *t)
 	struct green *next;
 	bool begins;
 
-	green_link_del(&t->io.turn);
+	unlink_turn(t);
 	if (t->io.waits || green_link_is_alone(&t->io.waiting))
 		return NULL;
 	next = of_turn(t->io.waiting.next);
-	green_link_del(&next->io.turn);
+	unlink_turn(next);
 	begins = green_turn_take(turns, next);
 	wait_for(next, &t->io.waiting);
 	return begins ? next : NULL;
@@ -258,6 +277,7 @@ void green_files_forked(void)
 			memset(f->page[i], 0, sizeof(*f->page[i]));
 	for (unsigned int i = 0; i < FILES; i++)
 		green_link_init(&f->turns[i].calls);
+	f->nr_turns = 0;
 }
 
 void green_files_exit(void)

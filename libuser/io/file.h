@@ -38,6 +38,8 @@ struct green_turns *green_turns_lock(const struct green *t);
 void green_turns_unlock(struct green_turns *turns);
 /* May @t use the position of the file that its io names? If not, it is begun later. */
 bool green_turn_take(struct green_turns *turns, struct green *t);
+/* There is one worker, and no call that uses the position of any file. */
+bool green_turns_none(void);
 /* Returns the call whose turn it is now, which is to begin; or NULL. */
 struct green *green_turn_leave(struct green_turns *turns, struct green *t);
 

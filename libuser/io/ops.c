@@ -4,8 +4,8 @@
  * name would do it, and parks; uring.c does the rest.
  *
  * io_uring's operations are not quite those system calls, so what a descriptor is
- * has to be known here and there. It is asked each time: who opens and closes files
- * need not tell us.
+ * has to be known here and there. It is asked each time, unless it does not matter
+ * (now.c): who opens and closes files need not tell us.
  */
 #define _GNU_SOURCE
 #include "base/handle.h"
@@ -15,6 +15,7 @@
 #include "calls.h"
 #include "io/call.h"
 #include "io/file.h"
+#include "io/now.h"
 #include "io/uring.h"
 #include "sched/poller.h"
 #include "sched/timer.h"
@@ -302,10 +303,19 @@ static int ask_for_turn(int fd, bool writes)
 	return err;
 }
 
-/* Devices of characters (terminals, /dev/fuse) block whoever tries. */
+static bool is_file(const struct statx *sx)
+{
+	return S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode);
+}
+
+/*
+ * Devices of characters (terminals, /dev/fuse) block whoever tries, and so do file servers
+ * (FUSE): from Linux 6.12 on io_uring asks those from within the submission, and one may
+ * be a thread of this worker's.
+ */
 static void describe(struct green_io *io, const struct statx *sx)
 {
-	io->apart = S_ISCHR(sx->stx_mode);
+	io->apart = S_ISCHR(sx->stx_mode) || (is_file(sx) && green_now_never(io->fd));
 }
 
 /* read(2) and write(2), where a file has a position. */
@@ -313,7 +323,7 @@ static void at_position(struct green_io *io, const struct statx *sx)
 {
 	describe(io, sx);
 	io->off = -1;
-	io->positioned = S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode);
+	io->positioned = is_file(sx);
 	io->dev = makedev(sx->stx_dev_major, sx->stx_dev_minor);
 	io->ino = sx->stx_ino;
 }
@@ -355,6 +365,20 @@ static int may_write(int fd, const struct statx *sx)
 	return err;
 }
 
+/*
+ * Of what is in memory @io may have been read a part. What is no file has no more. Of a file
+ * the rest follows: all that can be had at once, then by the ring.
+ */
+static long read_rest(struct green_io *io, const struct statx *sx)
+{
+	green_now_remember(io->fd, is_file(sx));
+	if (is_file(sx) ? (io->done || green_now_may_try(io->fd)) && green_now_read(io, true) :
+			  io->done)
+		return (long)io->done;
+	io->whole = io->done;
+	return wait_for(io);
+}
+
 long rt_pread(int fd, void *buf, size_t len, off_t off)
 {
 	struct green_io io = {
@@ -365,25 +389,35 @@ long rt_pread(int fd, void *buf, size_t len, off_t off)
 
 	if (off < 0)
 		return -EINVAL;
-	err = begin() ?: type_of(fd, &sx) ?: may_read(fd, &sx, true);
+	err = begin();
 	if (err)
 		return err;
+	if (green_now_may_try(fd) && green_now_read(&io, false))
+		return (long)io.done;
+	err = type_of(fd, &sx) ?: may_read(fd, &sx, true);
+	if (err)
+		return io.done ? (long)io.done : err;
 	describe(&io, &sx);
-	return wait_for(&io);
+	return read_rest(&io, &sx);
 }
 
 long rt_read(int fd, void *buf, size_t len)
 {
 	struct green_io io = {
-		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) },
+		.op = OP_READ, .fd = fd, .mem = { buf }, .len = { cut(len) }, .off = -1,
 	};
 	struct statx sx;
-	int err = begin() ?: type_of(fd, &sx) ?: may_read(fd, &sx, false);
+	int err = begin();
 
 	if (err)
 		return err;
+	if (green_now_may_try(fd) && green_now_read(&io, false))
+		return (long)io.done;
+	err = type_of(fd, &sx) ?: may_read(fd, &sx, false);
+	if (err)
+		return io.done ? (long)io.done : err;
 	at_position(&io, &sx);
-	return wait_for(&io);
+	return read_rest(&io, &sx);
 }
 
 long rt_write(int fd, const void *buf, size_t len)

@@ -153,6 +153,11 @@ static void *at(const struct green_io *io)
 	return (char *)io->mem[0] + io->done;
 }
 
+static off_t offset(const struct green_io *io)
+{
+	return io->off < 0 ? io->off : io->off + (off_t)io->done;
+}
+
 static void prepare(struct io_uring_sqe *sqe, const struct green_io *io)
 {
 	size_t left = io->len[0] - io->done;
@@ -160,7 +165,7 @@ static void prepare(struct io_uring_sqe *sqe, const struct green_io *io)
 
 	switch ((enum green_op)io->op) {
 	case OP_READ:
-		io_uring_prep_read(sqe, io->fd, at(io), left, io->off);
+		io_uring_prep_read(sqe, io->fd, at(io), left, offset(io));
 		break;
 	case OP_WRITE:
 		io_uring_prep_write(sqe, io->fd, at(io), left, io->off);
@@ -333,7 +338,8 @@ static bool was_interrupted(int res)
 
 /*
  * The kernel tries a write without waiting first, and where there is room for a part
- * that is all it does. The system call waits until everything is written.
+ * that is all it does. The system call waits until everything is written. Likewise for
+ * a read of a file of which a part was read already, until its end.
  */
 static bool is_unfinished(const struct green_io *io, int res)
 {
@@ -350,7 +356,7 @@ bool green_uring_ends(struct green *t)
 	io->in_flight = false;
 	if (was_interrupted(res))
 		again = io->op != OP_CONNECT && io->op != OP_CLOSE;
-	if (io->whole && res > 0)
+	if (io->whole && res >= 0)
 		ret = (long)(io->done += (size_t)res);
 	if (again && !io->cancelled)
 		return false;

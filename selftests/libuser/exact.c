@@ -152,23 +152,31 @@ static int blocks(void *arg)
 	return 0;
 }
 
-TEST_F(exact, each_block_is_read_once)
+static int file_of_blocks(const char *path)
 {
 	long block[BLOCK / sizeof(long)] = { 0 };
-	char path[64];
-	int fd, i, wrong = 0;
+	int fd = open(path, O_CREAT | O_RDWR, 0600), i;
 
-	in(path, self->dir, "file", 0);
-	fd = open(path, O_CREAT | O_RDWR, 0600);
-	ASSERT_LE(0, fd);
 	for (i = 0; i < BLOCKS; i++) {
 		block[0] = i;
-		ASSERT_EQ(BLOCK, write(fd, block, BLOCK));
+		if (write(fd, block, BLOCK) != BLOCK)
+			return -1;
 	}
 	/* Not from memory, where each read would be over at once. */
 	fsync(fd);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+TEST_F(exact, each_block_is_read_once)
+{
+	char path[64];
+	int fd, i, wrong = 0;
+
+	in(path, self->dir, "file", 0);
+	fd = file_of_blocks(path);
+	ASSERT_LE(0, fd);
 	shared_fd[0] = fd;
 	shared_fd[1] = dup(fd);
 	memset(seen, 0, sizeof(seen));
@@ -178,6 +186,60 @@ TEST_F(exact, each_block_is_read_once)
 	EXPECT_EQ(0, wrong);
 	close(shared_fd[0]);
 	close(shared_fd[1]);
+	unlink(path);
+}
+
+struct reader {
+	int fd;
+	long block[BLOCK / sizeof(long)];
+};
+
+static void reads_one(void *arg)
+{
+	struct reader *r = arg;
+
+	if (green_read(r->fd, r->block, BLOCK) != BLOCK)
+		r->block[0] = -1;
+}
+
+/* The disk has answered the first, which does not know yet: the second is not to be it again. */
+static int reads_what_is_on_its_way(void *arg)
+{
+	static struct reader first, second;
+	int fd = *(int *)arg, i, k;
+
+	first.fd = second.fd = fd;
+	MUST(lseek(fd, 0, SEEK_SET) == 0);
+	for (i = 0; i + 1 < BLOCKS && i < 100; i += 2) {
+		green_t *t = green_go(reads_one, &first);
+		uint64_t until;
+
+		MUST(t);
+		/* It has begun, and is on its way to the disk. */
+		for (k = 0; k < 200; k++)
+			green_yield();
+		until = green_now_ns() + 500000;
+		while (green_now_ns() < until)
+			;
+		reads_one(&second);
+		MUST(!green_join(t));
+		MUST(first.block[0] != second.block[0]);
+		MUST(first.block[0] + second.block[0] == 2 * i + 1);
+	}
+	return 0;
+}
+
+TEST_F(exact, what_is_on_its_way_is_not_read_again)
+{
+	char path[64];
+	int fd;
+
+	in(path, self->dir, "file", 0);
+	fd = file_of_blocks(path);
+	ASSERT_LE(0, fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	EXPECT_EQ(0, green_run(&self->opt, reads_what_is_on_its_way, &fd));
+	close(fd);
 	unlink(path);
 }
 
@@ -885,6 +947,188 @@ TEST_F(exact, jobs_of_a_terminal_wait_for_their_turn)
 	EXPECT_EQ(SIGTTOU, ends_of_job(&self->opt, &job));
 	close(job.fd[0]);
 	close(job.fd[1]);
+}
+
+/* ---- what is in memory ---------------------------------------------------- */
+
+#define HALF	(1 << 20)
+
+static char bytes_of_file(int i)
+{
+	return (char)(i * 31 + i / 4099);
+}
+
+static bool is_from(const char *buf, int at, ssize_t n)
+{
+	for (int i = 0; i < n; i++)
+		if (buf[i] != bytes_of_file(at + i))
+			return false;
+	return true;
+}
+
+/* Two halves of a file, of which only the first is in memory. */
+static int half_is_there(int fd)
+{
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	for (int i = 0; i < HALF; i += BLOCK) {
+		char c;
+
+		MUST(pread(fd, &c, 1, i) == 1);
+	}
+	MUST(lseek(fd, 0, SEEK_SET) == 0);
+	return 0;
+}
+
+/* A read of a file reads all of it, whatever is in memory; and at its end what there is. */
+static int reads_whole_files(void *arg)
+{
+	static char buf[3 * HALF];
+	int fd = *(int *)arg, i;
+
+	for (i = 0; i < 3; i++) {
+		MUST(!half_is_there(fd));
+		MUST(green_read(fd, buf, 3 * HALF) == 2 * HALF && is_from(buf, 0, 2 * HALF));
+		MUST(green_read(fd, buf, 1) == 0);
+		MUST(!half_is_there(fd));
+		MUST(green_read(fd, buf, HALF + 5) == HALF + 5 && is_from(buf, 0, HALF + 5));
+		MUST(lseek(fd, 0, SEEK_CUR) == HALF + 5);
+		MUST(green_read(fd, buf, 3 * HALF) == HALF - 5);
+		MUST(is_from(buf, HALF + 5, HALF - 5));
+		MUST(!half_is_there(fd));
+		MUST(green_pread(fd, buf, 2 * HALF, 7) == 2 * HALF - 7 &&
+		     is_from(buf, 7, 2 * HALF - 7));
+		MUST(lseek(fd, 0, SEEK_CUR) == 0);
+	}
+	return 0;
+}
+
+TEST_F(exact, a_read_reads_all_that_a_file_has)
+{
+	static char buf[2 * HALF];
+	char path[64];
+	int fd, i;
+
+	in(path, self->dir, "halves", 0);
+	fd = open(path, O_CREAT | O_RDWR, 0600);
+	for (i = 0; i < 2 * HALF; i++)
+		buf[i] = bytes_of_file(i);
+	ASSERT_EQ(2 * HALF, write(fd, buf, 2 * HALF));
+	EXPECT_EQ(0, green_run(&self->opt, reads_whole_files, &fd));
+	close(fd);
+	unlink(path);
+}
+
+/* It was a file's. Now it is @from's. */
+static int becomes(int fd, int file, int from)
+{
+	char c;
+
+	MUST(dup2(file, fd) == fd && lseek(fd, 0, SEEK_SET) == 0);
+	for (int i = 0; i < 3; i++)
+		MUST(green_read(fd, &c, 1) == 1 && c == bytes_of_file(i));
+	MUST(dup2(from, fd) == fd);
+	return 0;
+}
+
+/* Whatever the descriptor was: what there is comes at once, and not what is behind it. */
+static int one_after_another(int fd, int file, int from, int to, bool packets)
+{
+	char buf[64];
+
+	MUST(from >= 0 && to >= 0 && !becomes(fd, file, from));
+	MUST(write(to, "first", 5) == 5);
+	if (packets)
+		MUST(write(to, "second", 6) == 6);
+	MUST(green_read(fd, buf, sizeof(buf)) == 5 && !memcmp(buf, "first", 5));
+	if (packets)
+		MUST(green_read(fd, buf, sizeof(buf)) == 6 && !memcmp(buf, "second", 6));
+	green_deadline(green_now_ns() + MS);
+	MUST(green_read(fd, buf, sizeof(buf)) == -ETIMEDOUT);
+	green_deadline(0);
+	MUST(!becomes(fd, file, from));
+	green_deadline(green_now_ns() + MS);
+	MUST(green_read(fd, buf, sizeof(buf)) == -ETIMEDOUT);
+	green_deadline(0);
+	close(from);
+	close(to);
+	return 0;
+}
+
+static int changes(void *arg)
+{
+	int file = *(int *)arg, fd = dup(file), p[2], i;
+	char c;
+
+	MUST(fd >= 0 && !pipe(p));
+	MUST(!one_after_another(fd, file, p[0], p[1], false));
+	MUST(!pipe2(p, O_DIRECT));
+	MUST(!one_after_another(fd, file, p[0], p[1], true));
+	MUST(!socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+	MUST(!one_after_another(fd, file, p[0], p[1], false));
+	MUST(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p));
+	MUST(!one_after_another(fd, file, p[0], p[1], true));
+	MUST(!socketpair(AF_UNIX, SOCK_DGRAM, 0, p));
+	MUST(!one_after_another(fd, file, p[0], p[1], true));
+	if (open_terminal(p))
+		MUST(!one_after_another(fd, file, p[0], p[1], false));
+	i = open("/", O_RDONLY | O_DIRECTORY);
+	MUST(!becomes(fd, file, i) && green_read(fd, &c, 1) == -EISDIR);
+	close(i);
+	i = open("/dev/null", O_WRONLY);
+	MUST(!becomes(fd, file, i) && green_read(fd, &c, 1) == -EBADF);
+	close(i);
+	close(fd);
+	MUST(green_read(fd, &c, 1) == -EBADF && green_pread(fd, &c, 1, 0) == -EBADF);
+	return 0;
+}
+
+TEST_F(exact, a_descriptor_may_become_something_else)
+{
+	char path[64], buf[64];
+	int fd, i;
+
+	in(path, self->dir, "was", 0);
+	fd = open(path, O_CREAT | O_RDWR, 0600);
+	for (i = 0; i < 64; i++)
+		buf[i] = bytes_of_file(i);
+	ASSERT_EQ(64, write(fd, buf, 64));
+	EXPECT_EQ(0, green_run(&self->opt, changes, &fd));
+	close(fd);
+	unlink(path);
+}
+
+static atomic_bool others_ran;
+
+static void runs(void *arg)
+{
+	others_ran = true;
+}
+
+/* A file that is in memory is no reason for others not to run. */
+static int reads_on_and_on(void *arg)
+{
+	char c;
+
+	others_ran = false;
+	green_detach(green_go(runs, NULL));
+	while (!others_ran)
+		MUST(green_pread(*(int *)arg, &c, 1, 0) == 1);
+	return 0;
+}
+
+TEST_F(exact, who_reads_on_and_on_lets_others_run)
+{
+	char path[64];
+	int fd;
+
+	in(path, self->dir, "on", 0);
+	fd = open(path, O_CREAT | O_RDWR, 0600);
+	ASSERT_EQ(1, write(fd, "x", 1));
+	EXPECT_EQ(0, green_run(&self->opt, reads_on_and_on, &fd));
+	close(fd);
+	unlink(path);
 }
 
 /* ---- the end of the run -------------------------------------------------- */
