@@ -567,7 +567,7 @@ uint64_t green_refusal(unsigned int i, struct green_nomove *what GREEN_NOESCAPE)
  * is in memory, which are done at once), and returns what the
  * system call of that name returns, or -errno; -ETIMEDOUT at the caller's
  * deadline; -ECANCELED if another thread closed the descriptor meanwhile, by
- * green_close(). What was read or written by then is returned instead. Memory that
+ * green_close(); -ENOMEM. What was read or written by then is returned instead. Memory that
  * an operation uses must stay until the call returns; a stack that holds it does not
  * move meanwhile (GREEN_NOMOVE_IO).
  *
@@ -603,7 +603,8 @@ int green_openat(int dir, const char *path GREEN_NOESCAPE, int flags, mode_t mod
  * nor its cancellation ends the call. A descriptor that close(2) closes stays in use
  * until those calls end.
  *
- * Returns 0; -EBADF, also while another thread closes it; or what close(2) returns.
+ * Returns 0; -EBADF, also while another thread closes it; -ENOMEM, and it is open still;
+ * or what close(2) returns.
  */
 int green_close(int fd);
 /** green_poll() - wait for poll(2) @events on @fd; returns the events. */

@@ -19,6 +19,7 @@
 #include "base/freeze.h"
 #include "base/handle.h"
 #include "base/runtime.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "fork.h"
@@ -152,7 +153,7 @@ static void seal_again(const struct green *t)
 	for (s = t->segment; s; s = s->outer)
 		if (s->slot->gap)
 			green_rt.backend->seal(s->slot->lo - s->slot->gap, s->slot->gap);
-	for (slot = t->spare; slot; slot = slot->next)
+	for (slot = t->rare ? t->rare->spare : NULL; slot; slot = slot->next)
 		if (slot->gap)
 			green_rt.backend->seal(slot->lo - slot->gap, slot->gap);
 }

@@ -7,6 +7,7 @@
 #include "base/freeze.h"
 #include "base/handle.h"
 #include "base/held.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -31,6 +32,7 @@
 #include "unwind/defer.h"
 #include "unwind/key.h"
 #include "unwind/leave.h"
+#include "unwind/panic.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -166,6 +168,7 @@ static void abandon_threads(void)
 		green_values_free(t);
 		green_escapes_free(t);
 		green_segments_free(t);
+		green_parts_abandon(t);
 		if (t->slot && !t->slot->slab)
 			free(t->slot);
 	}

@@ -37,6 +37,7 @@ static_assert((FIRST_CHUNK << CHUNKS) - FIRST_CHUNK <= ONE_USE, "an index has it
 GREEN_PER_RUN static struct {
 	struct green_spin lock;
 	struct green *chunk[CHUNKS];
+	void *memory[CHUNKS];		/* ... of which it is a part */
 	unsigned long nr_used;		/* descriptors that ever had a thread */
 	struct green *unused;		/* those that have none now, and are no worker's */
 } descriptors;
@@ -55,6 +56,22 @@ static struct green *descriptor(unsigned long i)
 	return &descriptors.chunk[k][i - ((FIRST_CHUNK << k) - FIRST_CHUNK)];
 }
 
+/* Rows of a descriptor are rows of the cache. */
+#define ROW		64UL
+static_assert(offsetof(struct green, waiter) == 2 * ROW, "a switch takes two");
+#ifndef GREEN_CHECKS
+static_assert(sizeof(struct green) == 4 * ROW, "a descriptor has four");
+#endif
+
+static bool new_chunk(unsigned int k)
+{
+	void *memory = calloc(1, (sizeof(struct green) << k) * FIRST_CHUNK + ROW - 1);
+
+	descriptors.memory[k] = memory;
+	descriptors.chunk[k] = memory ? (void *)(((uintptr_t)memory + ROW - 1) & -ROW) : NULL;
+	return memory;
+}
+
 static struct green *first_use_of_next(void)
 {
 	unsigned int k = chunk_of(descriptors.nr_used);
@@ -62,9 +79,7 @@ static struct green *first_use_of_next(void)
 
 	if (k == CHUNKS)
 		return NULL;
-	if (!descriptors.chunk[k])
-		descriptors.chunk[k] = calloc(FIRST_CHUNK << k, sizeof(struct green));
-	if (!descriptors.chunk[k])
+	if (!descriptors.chunk[k] && !new_chunk(k))
 		return NULL;
 	t = descriptor(descriptors.nr_used);
 	t->handle = first_use | descriptors.nr_used;
@@ -196,6 +211,6 @@ void green_descriptors_exit(void)
 	}
 	first_use = most & ~(ONE_USE - 1);
 	for (unsigned int k = 0; k < CHUNKS; k++)
-		free(descriptors.chunk[k]);
+		free(descriptors.memory[k]);
 	memset(&descriptors, 0, sizeof(descriptors));
 }

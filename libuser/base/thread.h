@@ -3,12 +3,10 @@
 #ifndef GREEN_BASE_THREAD_H
 #define GREEN_BASE_THREAD_H
 
+#include "arch/x86_64/frame.h"
 #include "base/lock.h"
 #include "base/waiter.h"
-#include "io/call.h"
-#include "stack/pin.h"
 #include "stack/segment.h"
-#include "unwind/panic.h"
 #include <green.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,9 +27,11 @@ enum green_cancel {
 	CANCEL_NONE,
 	CANCEL_ASKED,		/* to be delivered at the next park */
 	CANCEL_DELIVERED,
-};
+} __attribute__((packed));
 
-struct green_values;
+struct green_io;
+struct green_rare;
+struct green_try;
 struct green_wait_kind;
 
 /* Who is told of a thread's end: the first member of something larger. */
@@ -40,52 +40,49 @@ struct green_ending {
 	void (*ended)(struct green *t, long ret);
 };
 
+/*
+ * Rows of 64 bytes. A switch takes what is in the first two; what few threads have is apart
+ * (base/parts.h).
+ */
 struct green {
 	/* For the assembly: offsets.c. */
 	uintptr_t sp;			/* parked or inside the runtime: &green_saved */
 	long ret;			/* what the runtime call returns */
 	uintptr_t limit;		/* entry checks call green_stack_grow() below it */
 	uintptr_t lo, hi;		/* the stack's usable range */
-	struct green_try *try;		/* the innermost, on the stack */
-	struct green_panic *panics;	/* on their way, newest first */
-	struct green_slot *slot;	/* of the newest segment */
-	struct green_segment *segment;	/* ... or NULL while there is but one */
-	struct green_slot *spare;	/* slots of segments that were left */
-	struct green_values *values;	/* of keys, or NULL while there was none: unwind/key.c */
-	unsigned int first_size;	/* of its first slot */
-	unsigned int idle;		/* looks of shrink.c since it parked */
-	unsigned int crossings;		/* of border, without a proof */
-	uintptr_t border;		/* its sp when a refusal last made it begin a segment */
-	unsigned int border_kind;	/* ... of refusal: refusal.c */
-	uintptr_t depth_hi;		/* of its first segment, which has no struct: depth.c */
-
+	struct green_rare *rare;	/* or NULL while it needed none */
 	struct green *next;		/* in the run queue */
 	struct green_worker *home;	/* it ran there last; only that has its TLS */
+
+	const struct green_wait_kind *wait; /* for what it is parked */
+	void *wait_on;			/* ... and in what: its kind knows */
+	uint64_t since;			/* it runs or waits, in ticks of the TSC */
 	enum green_state state;
-	unsigned int pins;
+	int timer;			/* its number in the timers of home, or -1 */
 	unsigned int bound;		/* to its worker; nests */
+	unsigned char idle;		/* looks of shrink.c since it parked */
+	unsigned char first_size;	/* of its first slot */
 	bool guarded;			/* its first function tests nothing: no packed slots */
-	size_t gap;			/* below the stacks that foreign code may run on */
-	const char *name;
-	uint64_t id;
-	uint64_t moves;
+	bool all_held;			/* pins could not be told apart: pin.c */
+	struct green_segment *segment;	/* the newest, or NULL while there is but one */
+	struct green_slot *slot;	/* ... of it */
+	struct green_io *io;		/* its call, or the last one; or NULL */
+
+	struct green_waiter waiter;	/* with which it is in what it waits in */
+	uint64_t deadline;		/* 0: none */
 	struct green_defer *defers;	/* newest first */
-	struct green_defer call;	/* handed to a runner; fn is NULL once it has it */
-	struct green_panic *caught;	/* whose text green_try() last returned */
+	struct green_try *try;		/* the innermost, on the stack */
+	uint64_t id;
+
+	const char *name;
+	struct green_ending *ending;	/* told of its end; from malloc(), freed with it */
+	uint64_t moves;
+	unsigned int gap;		/* bytes below the stacks that foreign code may run on */
+	unsigned int pins;
 	unsigned int held;		/* mutexes and rwlocks: held.h */
 #ifdef GREEN_CHECKS
 	const void *holds[4];		/* the first of them */
 #endif
-	struct green_ending *ending;	/* told of its end; from malloc(), freed with it */
-	uintptr_t exiting;		/* sp of green_exit(), which is not to be left; or 0 */
-	const struct green_wait_kind *wait; /* for what it is parked */
-	void *wait_on;			/* ... and in what: its kind knows */
-	struct green_waiter waiter;	/* with which it is in that */
-	uint64_t since;			/* it runs or waits, in ticks of the TSC */
-	uint64_t deadline;		/* 0: none */
-	int timer;			/* its number in the timers of home, or -1 */
-	struct green_io io;
-	struct green_escapes escapes;
 
 	/*
 	 * From here on all outlives the thread: who has a handle may look at any time. The
@@ -93,10 +90,10 @@ struct green {
 	 * the thread itself without.
 	 */
 	struct green_spin lock;
-	uintptr_t handle;
-	struct green *joiner;		/* parked in green_join() on this thread */
 	enum green_cancel cancel;
 	bool detached;
+	uintptr_t handle;
+	struct green *joiner;		/* parked in green_join() on this thread */
 };
 
 /* State changes are how the thread passes from owner to owner. */

@@ -11,19 +11,26 @@
 #define GREEN_BASE_WAITER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct green;
 
 struct green_waiter {
-	struct green_waiter *next, *prev;
+	struct green_waiter *next;
+	struct green_waiter *prev;	/* NULL: it is in no list; of the first: itself */
 	struct green *t;
-	bool waits;			/* it is in a list */
 	/*
 	 * Where it takes a value from, or puts one: on its stack perhaps, and then a move
 	 * adjusts it (green_wait_kind's adjust()). Who has claimed the thread may use it.
 	 */
 	void *data;
 };
+
+/* Is it in a list? */
+static inline bool green_waits(const struct green_waiter *w)
+{
+	return w->prev != NULL;
+}
 
 /*
  * The first that came first. All zeros: none; so an object with a list may lie in

@@ -4,6 +4,7 @@
 #define GREEN_BASE_WORKER_H
 
 #include "base/lock.h"
+#include "base/pool.h"
 #include "base/thread.h"
 #include "memory/slot.h"
 #include <pthread.h>
@@ -87,7 +88,10 @@ struct green_worker {
 	pthread_t thread;
 	stack_t signal_stack, old_signal_stack;
 	bool has_signal_stack;		/* the OS thread uses it */
-	struct green_escape *spare_escapes; /* for the next thread that needs many */
+	struct green_pool rares;	/* struct green_rare, */
+	struct green_pool ios;		/* ... green_io */
+	struct green_rare *reserve;	/* for the thread that runs, if a barrier needs one */
+	struct green_escape *spare_escapes; /* ... many pins */
 	struct {
 		struct green_slot *head;
 		unsigned int nr;

@@ -28,7 +28,8 @@ enum green_op {
 
 /*
  * An I/O call that has not returned. What it was asked for is kept: it may have to
- * wait before it begins (file.c), or to begin again (uring.c).
+ * wait before it begins (file.c), or to begin again (uring.c). It stays with its thread for
+ * the next one (base/parts.h).
  */
 struct green_io {
 	bool busy;			/* mem[] may still be used */
@@ -49,6 +50,7 @@ struct green_io {
 	size_t done;			/* bytes of mem[0] that were written, or read */
 	const void *mem[GREEN_IO_MEM];
 	size_t len[GREEN_IO_MEM];
+	struct green *t;		/* whose it is */
 	/* For file.c. */
 	struct green *fd_next, **fd_link; /* other calls with this descriptor */
 	uint64_t dev, ino;		/* the file, if positioned */

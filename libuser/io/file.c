@@ -98,26 +98,26 @@ struct green *green_file_first(int fd)
 {
 	struct green *t = entry(fd)->calls;
 
-	while (t && t->io.fd != fd)
-		t = t->io.fd_next;
+	while (t && t->io->fd != fd)
+		t = t->io->fd_next;
 	return t;
 }
 
 void green_file_enter(struct green *t)
 {
-	struct green **head = &entry(t->io.fd)->calls;
+	struct green **head = &entry(t->io->fd)->calls;
 
-	t->io.fd_next = *head;
-	t->io.fd_link = head;
+	t->io->fd_next = *head;
+	t->io->fd_link = head;
 	if (*head)
-		(*head)->io.fd_link = &t->io.fd_next;
+		(*head)->io->fd_link = &t->io->fd_next;
 	*head = t;
 }
 
 /* Once the kernel does it, it is the kernel's to say what the descriptor is. */
 static bool is_about_to_close(const struct green *t)
 {
-	return t && t->io.op == OP_CLOSE && !t->io.in_flight;
+	return t && t->io->op == OP_CLOSE && !t->io->in_flight;
 }
 
 bool green_file_closes(int fd)
@@ -127,10 +127,10 @@ bool green_file_closes(int fd)
 
 bool green_file_shared(const struct green *t)
 {
-	const struct green *u = t->io.fd_next;
+	const struct green *u = t->io->fd_next;
 
-	while (u && u->io.fd != t->io.fd)
-		u = u->io.fd_next;
+	while (u && u->io->fd != t->io->fd)
+		u = u->io->fd_next;
 	return u;
 }
 
@@ -138,10 +138,10 @@ struct green *green_file_leave(struct green *t)
 {
 	struct green *closer;
 
-	*t->io.fd_link = t->io.fd_next;
-	if (t->io.fd_next)
-		t->io.fd_next->io.fd_link = t->io.fd_link;
-	closer = green_file_first(t->io.fd);
+	*t->io->fd_link = t->io->fd_next;
+	if (t->io->fd_next)
+		t->io->fd_next->io->fd_link = t->io->fd_link;
+	closer = green_file_first(t->io->fd);
 	return is_about_to_close(closer) && !green_file_shared(closer) ? closer : NULL;
 }
 
@@ -149,12 +149,12 @@ struct green *green_file_leave(struct green *t)
 
 static struct green *of_turn(struct green_link *l)
 {
-	return (struct green *)((char *)l - offsetof(struct green, io.turn));
+	return ((struct green_io *)((char *)l - offsetof(struct green_io, turn)))->t;
 }
 
 struct green_turns *green_turns_lock(const struct green *t)
 {
-	struct green_turns *turns = &green_rt.files->turns[(t->io.ino ^ t->io.dev) % FILES];
+	struct green_turns *turns = &green_rt.files->turns[(t->io->ino ^ t->io->dev) % FILES];
 
 	green_spin_lock(&turns->lock, RANK_TURNS);
 	return turns;
@@ -185,9 +185,9 @@ static struct green *in_the_way(struct green_turns *turns, const struct green *t
 	for (l = turns->calls.next; l != &turns->calls; l = l->next) {
 		struct green *u = of_turn(l);
 
-		if (u->io.ino != t->io.ino || u->io.dev != t->io.dev)
+		if (u->io->ino != t->io->ino || u->io->dev != t->io->dev)
 			continue;
-		if (++compares > MAX_COMPARES || same_file(u->io.fd, t->io.fd))
+		if (++compares > MAX_COMPARES || same_file(u->io->fd, t->io->fd))
 			return u;
 	}
 	return NULL;
@@ -206,7 +206,7 @@ static void count_turn(int n)
 
 static void unlink_turn(struct green *t)
 {
-	green_link_del(&t->io.turn);
+	green_link_del(&t->io->turn);
 	count_turn(-1);
 }
 
@@ -214,17 +214,17 @@ bool green_turn_take(struct green_turns *turns, struct green *t)
 {
 	struct green *other = in_the_way(turns, t);
 
-	green_link_init(&t->io.waiting);
-	green_link_before(other ? &other->io.waiting : &turns->calls, &t->io.turn);
+	green_link_init(&t->io->waiting);
+	green_link_before(other ? &other->io->waiting : &turns->calls, &t->io->turn);
 	count_turn(1);
-	t->io.waits = other;
+	t->io->waits = other;
 	return !other;
 }
 
 /* All of @from wait for @t now. */
 static void wait_for(struct green *t, struct green_link *from)
 {
-	struct green_link *to = &t->io.waiting;
+	struct green_link *to = &t->io->waiting;
 
 	if (green_link_is_alone(from))
 		return;
@@ -242,12 +242,12 @@ struct green *green_turn_leave(struct green_turns *turns, struct green *t)
 	bool begins;
 
 	unlink_turn(t);
-	if (t->io.waits || green_link_is_alone(&t->io.waiting))
+	if (t->io->waits || green_link_is_alone(&t->io->waiting))
 		return NULL;
-	next = of_turn(t->io.waiting.next);
+	next = of_turn(t->io->waiting.next);
 	unlink_turn(next);
 	begins = green_turn_take(turns, next);
-	wait_for(next, &t->io.waiting);
+	wait_for(next, &t->io->waiting);
 	return begins ? next : NULL;
 }
 

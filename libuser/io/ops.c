@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "base/handle.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -44,7 +45,7 @@
  */
 static void start(struct green *t)
 {
-	if (t->io.anyway)
+	if (t->io->anyway)
 		while (!green_claim(t))
 			__builtin_ia32_pause();
 	else if (!green_claim(t))
@@ -71,14 +72,14 @@ static void end_locked(struct green *t, long ret)
 {
 	struct green *closer;
 
-	t->io.busy = false;
+	t->io->busy = false;
 	t->ret = ret;
 	/* What was done before it could be cancelled is not thrown away. */
-	if (t->io.cancelled && ret < 0)
+	if (t->io->cancelled && ret < 0)
 		green_cancel_point(t);
-	if (t->io.fd < 0)
+	if (t->io->fd < 0)
 		return;
-	if (t->io.positioned)
+	if (t->io->positioned)
 		leave_turn(t);
 	closer = green_file_leave(t);
 	if (closer)
@@ -87,7 +88,7 @@ static void end_locked(struct green *t, long ret)
 
 static void end(struct green *t, long ret)
 {
-	const int fd = t->io.fd;
+	const int fd = t->io->fd;
 
 	if (fd >= 0)
 		green_file_lock(fd);
@@ -102,9 +103,9 @@ static void end(struct green *t, long ret)
  */
 static void cancel(struct green *t)
 {
-	unsigned int doublings = t->io.cancels < MAX_DOUBLINGS ? t->io.cancels++ : MAX_DOUBLINGS;
+	unsigned int doublings = t->io->cancels < MAX_DOUBLINGS ? t->io->cancels++ : MAX_DOUBLINGS;
 
-	t->io.cancelled = true;
+	t->io->cancelled = true;
 	green_timer_del(t);
 	green_wake_at(t, green_now_ns() + ((uint64_t)AGAIN_NS << doublings));
 	green_uring_cancel(t);
@@ -113,15 +114,15 @@ static void cancel(struct green *t)
 /* What a call returns that has not begun. */
 static int why_not(const struct green *t)
 {
-	return t->io.closed ? -ECANCELED : -ETIMEDOUT;
+	return t->io->closed ? -ECANCELED : -ETIMEDOUT;
 }
 
 /* The kernel says when it is over; is there anything for it to say? */
 static bool goes_on(struct green *t)
 {
-	if (!t->io.anyway && !t->io.in_flight)
+	if (!t->io->anyway && !t->io->in_flight)
 		return false;
-	if (!t->io.anyway)
+	if (!t->io->anyway)
 		cancel(t);
 	green_unclaim(t);
 	return true;
@@ -131,7 +132,7 @@ static bool no_longer(struct green *t)
 {
 	if (goes_on(t))
 		return false;
-	t->io.cancelled = true;
+	t->io->cancelled = true;
 	end(t, why_not(t));
 	return true;
 }
@@ -163,11 +164,22 @@ static int begin(void)
 	return 0;
 }
 
-/* The current thread's, before it begins. */
+/* Is there a ring, and a place to describe the call in? */
+static int can_wait(void)
+{
+	int err = green_uring_open();
+
+	if (err)
+		return err;
+	return green_io_of(green_worker->current) ? 0 : -ENOMEM;
+}
+
+/* The current thread's, which can_wait(), before it begins. */
 static void describe_call(struct green *t, const struct green_io *io)
 {
-	t->io = *io;
-	t->io.busy = true;
+	*t->io = *io;
+	t->io->t = t;
+	t->io->busy = true;
 	/* Without a timer the deadline is missed; better late than failed. */
 	if (!io->anyway)
 		green_wake_at_deadline(t);
@@ -180,9 +192,9 @@ static void park_at_position(struct green_worker *w)
 	struct green_turns *turns = green_turns_lock(t);
 
 	if (green_turn_take(turns, t))
-		green_uring_park(w, &kinds[t->io.op]);
+		green_uring_park(w, &kinds[t->io->op]);
 	else
-		green_park(w, &kinds[t->io.op]);
+		green_park(w, &kinds[t->io->op]);
 	green_turns_unlock(turns);
 }
 
@@ -210,7 +222,7 @@ static long wait_locked(const struct green_io *io)
 
 static long wait_for(const struct green_io *io)
 {
-	long ret = io->fd < 0 ? -EBADF : green_uring_open();
+	long ret = io->fd < 0 ? -EBADF : can_wait();
 
 	if (ret)
 		return ret;
@@ -224,7 +236,7 @@ static long wait_for(const struct green_io *io)
 static long wait_for_one(const struct green_io *io)
 {
 	struct green_worker *w = green_worker;
-	long ret = green_uring_open();
+	long ret = can_wait();
 
 	if (ret)
 		return ret;
@@ -239,13 +251,13 @@ static struct green *cancel_users(int fd)
 	struct green *t, *next, *ended = NULL;
 
 	for (t = green_file_first(fd); t; t = next) {
-		next = t->io.fd_next;
-		if (t->io.fd != fd || t->io.anyway)
+		next = t->io->fd_next;
+		if (t->io->fd != fd || t->io->anyway)
 			continue;
-		t->io.closed = true;
+		t->io->closed = true;
 		if (!green_claim(t) || goes_on(t))
 			continue;
-		t->io.cancelled = true;
+		t->io->cancelled = true;
 		end_locked(t, why_not(t));
 		t->next = ended;
 		ended = t;
@@ -513,7 +525,7 @@ long rt_close(int fd)
 	green_cancel_point(green_worker->current);
 	if (fd < 0)
 		return -EBADF;
-	ret = green_uring_open();
+	ret = can_wait();
 	if (ret)
 		return ret;
 	green_file_lock(fd);
@@ -616,7 +628,7 @@ static void cancel_all(void)
 	for (unsigned long i = 0; i < green_descriptors(); i++) {
 		struct green *t = green_thread_at(i);
 
-		if (t && t->io.busy && green_claim(t))
+		if (t && t->io && t->io->busy && green_claim(t))
 			no_longer(t);
 	}
 }

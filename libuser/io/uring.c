@@ -246,10 +246,10 @@ static void let_wait(struct green_uring *u)
 
 static void submit(struct green_uring *u, struct io_uring_sqe *sqe, struct green *t)
 {
-	prepare(sqe, &t->io);
-	if (is_tried_apart(&t->io))
+	prepare(sqe, t->io);
+	if (is_tried_apart(t->io))
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
-	if (may_wait(&t->io))
+	if (may_wait(t->io))
 		let_wait(u);
 	io_uring_sqe_set_data(sqe, t);
 }
@@ -259,9 +259,9 @@ static void start(struct green_uring *u, struct green *t)
 {
 	struct io_uring_sqe *sqe = u->late ? NULL : get_sqe(u);
 
-	t->io.in_flight = true;
+	t->io->in_flight = true;
 	fly(u, 1);
-	if (may_wait(&t->io))
+	if (may_wait(t->io))
 		atomic_fetch_add(&opens.now, 1);
 	if (sqe) {
 		submit(u, sqe, t);
@@ -348,7 +348,7 @@ static bool is_unfinished(const struct green_io *io, int res)
 
 bool green_uring_ends(struct green *t)
 {
-	struct green_io *io = &t->io;
+	struct green_io *io = t->io;
 	int res = io->res;
 	bool again = is_unfinished(io, res);
 	long ret = res;
@@ -397,9 +397,9 @@ static struct green *reap(struct green_uring *u)
 		fly(u, -1);
 		if (!t)
 			continue;
-		if (may_wait(&t->io))
+		if (may_wait(t->io))
 			atomic_fetch_sub(&opens.now, 1);
-		t->io.res = cqe->res;
+		t->io->res = cqe->res;
 		*tail = t;
 		tail = &t->next;
 	}

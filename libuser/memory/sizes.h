@@ -8,7 +8,7 @@
 #define GREEN_PAGE	4096UL
 
 #define GREEN_LARGEST_STACK	(2UL << 30)
-#define GREEN_LARGEST_GAP	(1UL << 30)
+#define GREEN_LARGEST_GAP	(1UL << 30)	/* it is kept in 32 bits */
 
 /*
  * The sizes that slots come in (sizes.c). The limit that entry checks enforce lies

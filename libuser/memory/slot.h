@@ -15,9 +15,9 @@ struct green_slot {
 	struct green_slot *next;	/* in the free list of its size */
 	uintptr_t lo;			/* first usable byte, above the gap */
 	uintptr_t hi;
-	size_t gap;			/* bytes; 0 if it is packed */
 	struct green_slab *slab;	/* that it is packed in, or NULL */
-	unsigned int size;		/* in green_sizes */
+	unsigned int gap;		/* bytes; 0 if it is packed */
+	unsigned char size;		/* in green_sizes */
 	bool sealed;			/* a move left all of it sealed */
 #ifdef GREEN_CHECKS
 	bool in_use;			/* nobody's list has it */

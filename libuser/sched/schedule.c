@@ -115,7 +115,7 @@ static void look_for_cancel(struct green_worker *w)
 /* From here on the thread is its own. */
 static struct green *run(struct green_worker *w, struct green *t)
 {
-	green_assert(t->state == STATE_READY && t->timer < 0 && !t->waiter.waits);
+	green_assert(t->state == STATE_READY && t->timer < 0 && !green_waits(&t->waiter));
 	/* The program may have made a stack of its own; one of ours is the newest. */
 	green_assert(!green_in_slots(t->sp) || (t->lo <= t->sp && t->sp < t->hi));
 	green_set_state(t, STATE_RUNNING);
@@ -123,7 +123,7 @@ static struct green *run(struct green_worker *w, struct green *t)
 	green_set_current(w, t);
 	if (green_shared)
 		green_pass_on_the_watch();
-	if (t->escapes.nr || !w->spare_escapes)
+	if (t->rare || !w->reserve || !w->spare_escapes)
 		green_escape_switch(w, t);
 	else
 		green_escape_low = UINTPTR_MAX;

@@ -5,10 +5,12 @@
 #include "base/handle.h"
 #include "base/held.h"
 #include "base/lock.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
+#include "io/call.h"
 #include "maps/registry.h"
 #include "memory/arena.h"
 #include "memory/backend.h"
@@ -16,7 +18,6 @@
 #include "sched/kick.h"
 #include "sched/thread.h"
 #include "sched/wait.h"
-#include "stack/depth.h"
 #include "stack/pin.h"
 #include "stack/segment.h"
 #include "unwind/defer.h"
@@ -98,6 +99,7 @@ struct green *green_thread_prepare(struct green_worker *w, const struct green_at
 				   void (*fn)(void *), void *arg)
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
+	size_t gap = attr && attr->gap ? green_gap_round(attr->gap) : green_rt.opt.gap;
 	bool tests = green_map_flags_of((void *)fn) & GREEN_MAP_TESTS;
 	struct green_slot *slot;
 	struct green *t;
@@ -110,8 +112,8 @@ struct green *green_thread_prepare(struct green_worker *w, const struct green_at
 	if (!t)
 		return NULL;
 	t->guarded = !tests;
-	t->gap = attr && attr->gap ? green_gap_round(attr->gap) : green_rt.opt.gap;
-	slot = t->gap > GREEN_LARGEST_GAP ? NULL :
+	t->gap = gap;
+	slot = gap > GREEN_LARGEST_GAP ? NULL :
 	       green_slot_get(size, tests ? SLOT_ANY : SLOT_GUARDED, green_gap_of(t, size),
 			      UINTPTR_MAX);
 	if (!slot) {
@@ -120,7 +122,6 @@ struct green *green_thread_prepare(struct green_worker *w, const struct green_at
 		return NULL;
 	}
 	green_stack_set(t, slot);
-	green_depth_start(t);
 	t->first_size = slot->size;
 	t->home = first_home(w, t);
 	t->timer = -1;
@@ -163,6 +164,7 @@ static void free_all_of(struct green *t)
 	green_escapes_free(t);
 	green_defers_free(t);
 	green_segments_free(t);
+	green_parts_free(t);
 	green_slot_put(t->slot);
 	t->slot = NULL;
 }
@@ -203,7 +205,8 @@ void rt_thread_exit(long ret)
 		green_die(t, "it has ended, and a GREEN_SCOPE with deferred calls was left in a "
 			  "way that libgreen does not see");
 	green_held_look(t, "has ended");
-	green_assert(t->state == STATE_RUNNING && t->timer < 0 && !t->waiter.waits && !t->io.busy);
+	green_assert(t->state == STATE_RUNNING && t->timer < 0 && !green_waits(&t->waiter) &&
+		     !(t->io && t->io->busy));
 	green_set_current(w, NULL);
 	green_count(live, -1);
 	free_all_of(t);

@@ -68,11 +68,10 @@ void green_wait_abort(struct green *t);
 /* Comes last; it is in no list. */
 static inline void green_waiter_put(struct green_waiters *list, struct green_waiter *w)
 {
-	green_assert(!w->waits);
+	green_assert(!green_waits(w));
 	green_assert(!list->first == !list->last && (!list->last || !list->last->next));
 	w->next = NULL;
-	w->prev = list->last;
-	w->waits = true;
+	w->prev = list->last ?: w;
 	if (list->last)
 		list->last->next = w;
 	else
@@ -83,19 +82,21 @@ static inline void green_waiter_put(struct green_waiters *list, struct green_wai
 /* Out of it, if it is in one. */
 static inline void green_waiter_del(struct green_waiters *list, struct green_waiter *w)
 {
-	if (!w->waits)
+	bool first = w->prev == w;
+
+	if (!green_waits(w))
 		return;
-	green_assert(w->prev ? w->prev->next == w : list->first == w);
+	green_assert(first ? list->first == w : w->prev->next == w);
 	green_assert(w->next ? w->next->prev == w : list->last == w);
-	if (w->prev)
-		w->prev->next = w->next;
-	else
+	if (first)
 		list->first = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
 	else
-		list->last = w->prev;
-	w->waits = false;
+		w->prev->next = w->next;
+	if (w->next)
+		w->next->prev = first ? w->next : w->prev;
+	else
+		list->last = first ? NULL : w->prev;
+	w->prev = NULL;
 }
 
 /* Out of it, the first whose thread could be claimed; NULL: there is none. */

@@ -207,6 +207,9 @@ void green_workers_exit(void)
 	for (i = 0; i < green_rt.nr_workers; i++) {
 		free(green_rt.worker[i].spare_escapes);
 		green_timers_free(&green_rt.worker[i].timers);
+		free(green_rt.worker[i].reserve);
+		green_pool_exit(&green_rt.worker[i].rares);
+		green_pool_exit(&green_rt.worker[i].ios);
 		green_sites_free(green_rt.worker[i].sites);
 	}
 	free(green_rt.worker);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Depth addresses: where something on a stack would lie if the thread's stack were
- * one piece that never moved. They measure stacks, and are no addresses: GREEN_FAR
+ * one piece that never moved, at a place that goes with its descriptor. They measure stacks, and are no addresses: GREEN_FAR
  * keeps them apart from all that are, so that what uses one faults at once, and what
  * looks for stack addresses, be it a proof or a barrier, never takes a number for one.
  *
- * A segment (or the first stack, which is the first of them) has one word: the depth
- * address of its end. Within it all is at the same distance from that, wherever it is
+ * A segment has one word: the depth address of its end, as the first stack has its place. Within it all is at the same distance from that, wherever it is
  * moved, since moves keep the distance from the end. A segment begins at the depth of
  * the return address that its first function has in the segment before, so that what
  * lies above in it, copies of arguments, has the depth of what it is a copy of.
@@ -20,6 +19,14 @@
 
 /* Bit 47: of an address in user space it is 0. */
 #define GREEN_FAR	(1UL << 47)
+/* No stack is so deep. */
+#define DEEP		(1UL << 46)
+
+/* Of the first stack's end. What is aligned to a page's size is so by its depth, too. */
+static uintptr_t first_hi(const struct green *t)
+{
+	return GREEN_FAR | DEEP | ((uintptr_t)t * (GREEN_PAGE / 64) & (DEEP - GREEN_PAGE));
+}
 
 static uintptr_t depth_address(const struct green *t, uintptr_t addr)
 {
@@ -33,12 +40,7 @@ static uintptr_t depth_address(const struct green *t, uintptr_t addr)
 		hi = s->hi;
 		s = s->outer;
 	}
-	return addr - hi + (s ? s->depth_hi : t->depth_hi);
-}
-
-void green_depth_start(struct green *t)
-{
-	t->depth_hi = t->hi + GREEN_FAR;
+	return addr - hi + (s ? s->depth_hi : first_hi(t));
 }
 
 uintptr_t green_depth_of_segment(const struct green *t, uintptr_t ret,
@@ -68,5 +70,5 @@ size_t green_stack_depth(void)
 	const struct green *t = current();
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
-	return t && green_on_stack(t, here) ? t->depth_hi - depth_address(t, here) : 0;
+	return t && green_on_stack(t, here) ? first_hi(t) - depth_address(t, here) : 0;
 }

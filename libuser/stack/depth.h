@@ -9,7 +9,6 @@ struct green;
 
 struct green_slot;
 
-void green_depth_start(struct green *t);	/* its first stack is set */
 /* That of @slot, if the return address @ret is to lie at @top in it, too. */
 uintptr_t green_depth_of_segment(const struct green *t, uintptr_t ret,
 				 const struct green_slot *slot, uintptr_t top);

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "arch/x86_64/frame.h"
 #include "base/fail.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -39,9 +40,22 @@
  */
 static bool refused_lately(struct green *t)
 {
-	if (t->border != t->sp)
+	struct green_rare *r = t->rare;
+
+	if (!r || r->border != t->sp)
 		return false;
-	return ++t->crossings % RETRY;
+	return ++r->crossings % RETRY;
+}
+
+/* Without memory the next crossing asks again. */
+static void remember_border(struct green *t, unsigned int kind)
+{
+	struct green_rare *r = green_rare_of(t);
+
+	if (!r)
+		return;
+	r->border = t->sp;
+	r->border_kind = kind;
 }
 
 /* A function that has not laid out its frame, or NULL. */
@@ -61,7 +75,7 @@ static bool refused_without_proof(struct green *t, const struct green_entry *ent
 	}
 	if (!refused_lately(t))
 		return false;
-	green_count_refused_again(t->border_kind);
+	green_count_refused_again(t->rare->border_kind);
 	return true;
 }
 
@@ -84,8 +98,7 @@ static int move_or_begin(struct green *t, size_t size, uint64_t need,
 	kind = green_count_refusal(why);
 	if (!entry)
 		return err;
-	t->border = t->sp;
-	t->border_kind = kind;
+	remember_border(t, kind);
 	return green_segment_begin(t, need);
 }
 

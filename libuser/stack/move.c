@@ -9,10 +9,12 @@
 #include "base/fail.h"
 #include "base/lock.h"
 #include "base/handle.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
+#include "io/call.h"
 #include "memory/backend.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
@@ -85,13 +87,15 @@ static bool within(const void *addr, const struct green_proof *p)
 	return (uintptr_t)addr >= p->base && (uintptr_t)addr < p->hi;
 }
 
-static void adjust_panics(struct green *t, uintptr_t lo, uintptr_t hi, long delta)
+static void adjust_rare(struct green_rare *r, uintptr_t lo, uintptr_t hi, long delta)
 {
 	struct green_panic *p;
 
-	for (p = t->panics; p; p = p->link)
+	for (p = r->panics; p; p = p->link)
 		if (p->sp >= lo && p->sp < hi)
 			p->sp += delta;
+	if (r->exiting >= lo && r->exiting < hi)
+		r->exiting += delta;
 }
 
 /*
@@ -112,7 +116,7 @@ static void check_settled(const struct green *t, const struct green_proof *p, lo
 	/* Nothing points to where the stack was. */
 	green_assert(!(try >= p->lo && try < p->hi));
 	green_assert(!((uintptr_t)t->defers >= p->lo && (uintptr_t)t->defers < p->hi));
-	green_assert(!(t->exiting >= p->lo && t->exiting < p->hi));
+	green_assert(!t->rare || !(t->rare->exiting >= p->lo && t->rare->exiting < p->hi));
 	/* What entry tests have secured is there; but for a stack of the same size. */
 	green_assert(t->hi - t->lo == p->hi - p->lo ||
 		     p->secured + delta >= t->lo + green_slot_slack(t->slot));
@@ -125,11 +129,10 @@ static void settle(struct green *t, struct green_slot *slot,
 	size_t i;
 
 	green_adjust_defers(t, p->base, p->hi, delta);
-	adjust_panics(t, p->base, p->hi, delta);
+	if (t->rare)
+		adjust_rare(t->rare, p->base, p->hi, delta);
 	if (t->wait && t->wait->adjust)
 		t->wait->adjust(t, p->base, p->hi, delta);
-	if (t->exiting >= p->base && t->exiting < p->hi)
-		t->exiting += delta;
 	for (i = 0; i < p->nr_older; i++) {
 		green_assert(*p->older[i] >= p->base && *p->older[i] < p->hi);
 		if (!left_out())
@@ -255,7 +258,7 @@ static int commit(struct green *t, struct green_slot *slot,
 		green_count(moves_kernel, 1);
 	else
 		green_count(moves_copy, 1);
-	if (t->io.busy)
+	if (t->io && t->io->busy)
 		green_count(moves_io, 1);
 	return 0;
 }

@@ -7,11 +7,13 @@
  * an address lies in is pinned until it is left, or until the local dies: if there is any
  * pin below its frame pointer the function calls green_escape_end() or
  * green_escape_dead(). What frames leave behind that are left in another way lies below
- * the stack pointer, and goes when a move is tried.
+ * the stack pointer, and goes when a move is tried. The first pin takes the worker's reserve
+ * (base/parts.h); where there was no memory for that all is pinned, until the thread ends.
  *
  * Why this is enough stands in tools/greencc/pass/Barrier.cpp.
  */
 #include "base/assert.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "maps/registry.h"
@@ -33,12 +35,18 @@ static struct green *current(void)
 
 static const struct green_escape *first(const struct green *t)
 {
-	return t->escapes.many ?: t->escapes.few;
+	return t->rare ? t->rare->escapes.many ?: t->rare->escapes.few : NULL;
 }
 
 static const struct green_escape *end(const struct green *t)
 {
-	return first(t) + t->escapes.nr;
+	return t->rare ? first(t) + t->rare->escapes.nr : NULL;
+}
+
+/* Of a thread that has some. */
+static struct green_escape *pins(const struct green *t)
+{
+	return t->rare->escapes.many ?: t->rare->escapes.few;
 }
 
 static void set_low(const struct green *t)
@@ -51,19 +59,22 @@ static void set_low(const struct green *t)
 	green_escape_low = low;
 }
 
-/* A thread that has many takes the worker's spare room: there always is one. */
+/* A thread that has many takes the worker's spare room; one that has none yet the reserve. */
 void green_escape_switch(struct green_worker *w, const struct green *t)
 {
 	if (!w->spare_escapes)
 		w->spare_escapes = malloc(GREEN_ESCAPES * sizeof(*w->spare_escapes));
+	green_rare_reserve(w);
 	set_low(t);
 }
 
 void green_escapes_free(struct green *t)
 {
-	free(t->escapes.many);
-	t->escapes.many = NULL;
-	t->escapes.nr = 0;
+	if (!t->rare)
+		return;
+	free(t->rare->escapes.many);
+	t->rare->escapes.many = NULL;
+	t->rare->escapes.nr = 0;
 }
 
 /*
@@ -101,21 +112,32 @@ static uintptr_t frame_end(const struct green *t, uintptr_t addr, uintptr_t fp)
 
 static bool pinned(const struct green *t, uintptr_t addr)
 {
+	if (t->all_held)
+		return true;
 	for (const struct green_escape *e = first(t); e < end(t); e++)
 		if (addr >= e->addr && addr <= e->last)
 			return true;
 	return false;
 }
 
+/* A thread's first pin needs a place; else all of the stack is held, for good. */
+static bool has_place(struct green *t)
+{
+	if (t->all_held)
+		return false;
+	t->all_held = !green_rare_of_running(t);
+	return !t->all_held;
+}
+
 /* From @addr up all is pinned, until the end. */
 static void pin_all_above(struct green *t, uintptr_t addr)
 {
-	struct green_escape *p = t->escapes.many ?: t->escapes.few;
+	struct green_escape *p = pins(t);
 
 	for (const struct green_escape *e = first(t); e < end(t); e++)
 		if (e->addr < addr)
 			addr = e->addr;
-	t->escapes.nr = 1;
+	t->rare->escapes.nr = 1;
 	*p = (struct green_escape){ addr, UINTPTR_MAX, UINTPTR_MAX };
 }
 
@@ -131,10 +153,11 @@ static bool is_of_unknown_frame(const struct green_escape *e)
  */
 static void merge_lowest(struct green *t)
 {
-	struct green_escape *p = t->escapes.many ?: t->escapes.few, *lowest = p, *next = NULL;
+	struct green_escapes *e = &t->rare->escapes;
+	struct green_escape *p = pins(t), *lowest = p, *next = NULL;
 	unsigned int i;
 
-	for (i = 1; i < t->escapes.nr; i++)
+	for (i = 1; i < e->nr; i++)
 		if (p[i].addr < lowest->addr) {
 			next = lowest;
 			lowest = &p[i];
@@ -146,12 +169,12 @@ static void merge_lowest(struct green *t)
 	else if (lowest->end < next->end)
 		lowest->end = next->end;
 	lowest->last = lowest->end - 1;
-	*next = p[--t->escapes.nr];
+	*next = p[--e->nr];
 }
 
 static bool has_room(struct green *t)
 {
-	struct green_escapes *e = &t->escapes;
+	struct green_escapes *e = &t->rare->escapes;
 
 	if (e->many)
 		return e->nr < GREEN_ESCAPES;
@@ -174,10 +197,10 @@ static uintptr_t distance(const struct green_escape *e, uintptr_t addr)
 static unsigned int pins_of(struct green *t, uintptr_t addr, uintptr_t frame,
 			    struct green_escape **next)
 {
-	struct green_escape *p = t->escapes.many ?: t->escapes.few;
+	struct green_escape *p = pins(t);
 	unsigned int i, n = 0;
 
-	for (i = 0; i < t->escapes.nr; i++)
+	for (i = 0; i < t->rare->escapes.nr; i++)
 		if (p[i].end == frame && (!n++ || distance(&p[i], addr) < distance(*next, addr)))
 			*next = &p[i];
 	return n;
@@ -186,6 +209,7 @@ static unsigned int pins_of(struct green *t, uintptr_t addr, uintptr_t frame,
 /* Of a frame with many, those that lie together become one pin, which goes as a whole. */
 static void add(struct green *t, uintptr_t addr, uintptr_t frame)
 {
+	struct green_escapes *e = &t->rare->escapes;
 	struct green_escape *p = NULL;
 	unsigned int n = frame ? pins_of(t, addr, frame, &p) : 0;
 
@@ -198,13 +222,15 @@ static void add(struct green *t, uintptr_t addr, uintptr_t frame)
 	}
 	if (!has_room(t))
 		merge_lowest(t);
-	p = t->escapes.many ?: t->escapes.few;
-	green_assert(t->escapes.nr < (t->escapes.many ? GREEN_ESCAPES : GREEN_FEW_ESCAPES));
-	p[t->escapes.nr++] = (struct green_escape){ addr, addr, frame ? frame : addr + 1 };
+	p = pins(t);
+	green_assert(e->nr < (e->many ? GREEN_ESCAPES : GREEN_FEW_ESCAPES));
+	p[e->nr++] = (struct green_escape){ addr, addr, frame ? frame : addr + 1 };
 }
 
 static void pin(struct green *t, uintptr_t addr, uintptr_t frame)
 {
+	if (!has_place(t))
+		return;
 	add(t, addr, frame);
 	if (addr < green_escape_low)
 		green_escape_low = addr;
@@ -237,7 +263,7 @@ void do_green_escape_all(uintptr_t fp)
 {
 	struct green *t = current();
 
-	if (!t)
+	if (!t || !has_place(t))
 		return;
 	pin_all_above(t, green_on_stack(t, fp) ? fp : t->hi - 8);
 	set_low(t);
@@ -253,7 +279,7 @@ static bool free_local(const struct green *t, uintptr_t dest, uintptr_t fp)
 	uint32_t flags;
 	uintptr_t frame = green_on_stack(t, dest) ? frame_of(t, dest, fp, &flags) : 0;
 
-	if (!frame || flags & GREEN_MAP_SHARED)
+	if (!frame || flags & GREEN_MAP_SHARED || t->all_held)
 		return false;
 	for (const struct green_escape *e = first(t); e < end(t); e++)
 		if (e->addr < frame && (e->end >= frame || e->end == e->addr + 1))
@@ -343,16 +369,21 @@ void do_green_lend(const uintptr_t *word, unsigned int mask, const void *callee,
  */
 static void forget(struct green *t, uintptr_t addr)
 {
-	struct green_escape *p = t->escapes.many ?: t->escapes.few;
+	struct green_escapes *e;
+	struct green_escape *p;
 	unsigned int i = 0;
 
-	while (i < t->escapes.nr) {
+	if (!t->rare)
+		return;
+	e = &t->rare->escapes;
+	p = pins(t);
+	while (i < e->nr) {
 		if (p[i].addr >= addr) {
 			i++;
 		} else if (p[i].last >= addr) {
 			p[i++].addr = addr;
 		} else {
-			p[i] = p[--t->escapes.nr];
+			p[i] = p[--e->nr];
 		}
 	}
 }
@@ -380,15 +411,17 @@ void do_green_escape_dead(uintptr_t local, size_t size, uintptr_t fp);
 void do_green_escape_dead(uintptr_t local, size_t size, uintptr_t fp)
 {
 	struct green *t = current();
+	struct green_escapes *e;
 	struct green_escape *p;
 	unsigned int i = 0;
 
-	if (!t || !green_on_stack(t, fp))
+	if (!t || !t->rare || !green_on_stack(t, fp))
 		return;
-	p = t->escapes.many ?: t->escapes.few;
-	while (i < t->escapes.nr)
+	e = &t->rare->escapes;
+	p = pins(t);
+	while (i < e->nr)
 		if (p[i].end == fp + 16 && p[i].addr >= local && p[i].last <= local + size)
-			p[i] = p[--t->escapes.nr];
+			p[i] = p[--e->nr];
 		else
 			i++;
 	set_low(t);
@@ -403,6 +436,8 @@ void green_escape_prune(struct green *t)
 
 bool green_escape_in(const struct green *t, uintptr_t lo, uintptr_t hi)
 {
+	if (t->all_held)
+		return true;
 	for (const struct green_escape *e = first(t); e < end(t); e++)
 		if (e->addr >= lo && e->addr < hi)
 			return true;

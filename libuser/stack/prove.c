@@ -6,6 +6,7 @@
  */
 #include "arch/x86_64/frame.h"
 #include "base/debug.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -328,14 +329,15 @@ static int prove_frames(struct green *t, struct green_proof *p,
 
 static int prove_io(struct green *t, struct green_proof *p, struct green_nomove *why)
 {
+	const struct green_io *io = t->io;
 	int i;
 
-	if (!t->io.busy)
+	if (!io || !io->busy)
 		return 0;
 	for (i = 0; i < GREEN_IO_MEM; i++) {
-		uintptr_t mem = (uintptr_t)t->io.mem[i];
+		uintptr_t mem = (uintptr_t)io->mem[i];
 
-		if (mem < p->hi && mem + t->io.len[i] > p->lo)
+		if (mem < p->hi && mem + io->len[i] > p->lo)
 			return green_refuse(why, GREEN_NOMOVE_IO,
 					    innermost(t));
 	}
@@ -360,7 +362,7 @@ static int proof_alloc(struct green_proof *p, struct green *t)
 	p->nr_older = p->max_older = 0;
 	p->chain = NULL;
 	p->traces = green_traces(3);
-	p->pinned = t->escapes.nr;
+	p->pinned = t->all_held || (t->rare && t->rare->escapes.nr);
 	p->bits = p->few;
 	if (green_proof_longs(p) <= GREEN_PROOF_FEW)
 		memset(p->few, 0, green_proof_longs(p) * sizeof(*p->few));

@@ -5,6 +5,7 @@
  */
 #include "base/debug.h"
 #include "base/fail.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "maps/registry.h"
 #include "maps/symbol.h"
@@ -153,8 +154,8 @@ int green_prove_defers(struct green *t, struct green_proof *p,
 
 	if (t->defers)
 		green_defer_scope(t);
-	if (t->call.fn) {
-		err = prove_record(&t->call, p, false, why);
+	if (t->rare && t->rare->call.fn) {
+		err = prove_record(&t->rare->call, p, false, why);
 		if (err)
 			return err;
 	}
@@ -184,8 +185,8 @@ void green_adjust_defers(struct green *t, uintptr_t lo, uintptr_t hi, long delta
 {
 	struct green_defer *rec;
 
-	if (t->call.fn)
-		adjust_args(&t->call, lo, hi, delta);
+	if (t->rare && t->rare->call.fn)
+		adjust_args(&t->rare->call, lo, hi, delta);
 	if (within(t->defers, lo, hi))
 		t->defers = (void *)((uintptr_t)t->defers + delta);
 	for (rec = t->defers; rec; rec = rec->link) {

@@ -27,6 +27,7 @@
 #include "arch/x86_64/frame.h"
 #include "base/assert.h"
 #include "base/debug.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -48,8 +49,11 @@
 /* All spares but the first @most, which were left last, go back. */
 static void trim(struct green *t, unsigned int most)
 {
-	struct green_slot **link = &t->spare, *s;
+	struct green_slot **link, *s;
 
+	if (!t->rare)
+		return;
+	link = &t->rare->spare;
 	while (*link && most--)
 		link = &(*link)->next;
 	while ((s = *link)) {
@@ -65,7 +69,7 @@ static struct green_slot *take_slot(struct green *t, size_t size)
 
 	/* Debugging: what still points there is to be seen. */
 	trim(t, green_rt.debug.seal ? 0 : SPARES);
-	for (link = &t->spare; (s = *link); link = &s->next)
+	for (link = &t->rare->spare; (s = *link); link = &s->next)
 		if (s->hi - s->lo >= size && s->hi <= t->lo) {
 			*link = s->next;
 			return s;
@@ -91,6 +95,9 @@ int green_segment_begin(struct green *t, size_t need)
 
 	if (green_stack_bytes(t) + size > green_rt.opt.max_stack)
 		return -ENOSPC;
+	/* That its end finds a place for its slot. */
+	if (!green_rare_of(t))
+		return -ENOMEM;
 	slot = take_slot(t, size);
 	if (!slot)
 		return -ENOMEM;
@@ -144,8 +151,8 @@ static void to_outer(struct green *t)
 void green_segments_drop(struct green *t, uintptr_t addr)
 {
 	while (t->segment && (addr < t->lo || addr >= t->hi)) {
-		t->slot->next = t->spare;
-		t->spare = t->slot;
+		t->slot->next = t->rare->spare;
+		t->rare->spare = t->slot;
 		to_outer(t);
 	}
 }

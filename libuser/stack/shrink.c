@@ -4,7 +4,8 @@
  * and at one now and then while it is busy. A thread that it finds parked, and in
  * the same wait as last time, gets a smaller stack if it uses less than a quarter
  * of it and nothing forbids the move; what is refused is not counted, for nobody
- * asked. A stack that stays where it is gives back the pages below its frames.
+ * asked. A stack that stays where it is gives back the pages below its frames, and all
+ * give back what they have for I/O and the like and do not use (base/parts.h).
  *
  * What the entry tests of live frames have secured stays theirs: a smaller stack has
  * room for it (prove.c), and pages come again when they are touched.
@@ -14,6 +15,7 @@
  */
 #include "base/debug.h"
 #include "base/handle.h"
+#include "base/parts.h"
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
@@ -22,6 +24,7 @@
 #include "memory/slot.h"
 #include "sched/claim.h"
 #include "stack/move.h"
+#include "stack/pin.h"
 #include "stack/segment.h"
 #include "stack/shrink.h"
 
@@ -92,15 +95,25 @@ static void say_once(const struct green *t)
 			 (unsigned long long)t->id, t->name ? t->name : "unnamed");
 }
 
+static void give_back(struct green *t)
+{
+	if (!shrink(t))
+		trim_all(t);
+	green_escape_prune(t);
+	if (t->rare && !t->rare->escapes.nr)
+		green_escapes_free(t);
+	green_parts_give_back(t);
+}
+
 static void look_at(struct green *t)
 {
 	if (green_state(t) != STATE_PARKED || !green_hold(t))
 		return;
-	if (++t->idle == LOOKS) {
+	if (t->idle < LOOKS && ++t->idle == LOOKS) {
 		if (t->sp < t->lo || t->sp >= t->hi)
 			say_once(t);
-		else if (!shrink(t))
-			trim_all(t);
+		else
+			give_back(t);
 	}
 	green_let_go(t);
 }

@@ -12,7 +12,7 @@ static bool no_longer(struct green *t)
 	struct green_object *o = green_object_of(&b->sync);
 
 	green_spin_lock(&o->lock, RANK_OBJECT);
-	if (t->waiter.waits) {
+	if (green_waits(&t->waiter)) {
 		green_waiter_del(&o->waiters, &t->waiter);
 		b->here--;
 	}

@@ -317,7 +317,7 @@ static bool all_the_same(struct green *t)
 	bool over;
 
 	green_spin_lock(&o->lock, RANK_OBJECT);
-	over = !t->waiter.waits;
+	over = !green_waits(&t->waiter);
 	if (!over)
 		green_unclaim(t);
 	green_object_unlock(o);

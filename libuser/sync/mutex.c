@@ -155,10 +155,10 @@ static bool again(struct green *t)
 	green_spin_lock(&o->lock, RANK_OBJECT);
 	if (o->epoch == GREEN_OBJECT_GONE)
 		green_die(t, "the mutex of its green_cond_wait() has been destroyed");
-	has_it = !t->waiter.waits && !m->owner;
+	has_it = !green_waits(&t->waiter) && !m->owner;
 	if (has_it)
 		own(m, t);
-	else if (!t->waiter.waits)
+	else if (!green_waits(&t->waiter))
 		green_waiter_put(&o->waiters, &t->waiter);
 	if (!has_it)
 		green_unclaim(t);

@@ -5,6 +5,7 @@
  * to. Whether they may move with their stack: stack/prove_defers.c.
  */
 #include "base/fail.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
@@ -37,6 +38,9 @@ int rt_defer_push(struct green_scope *s, struct green_defer *rec, green_fn fn,
 
 	if (t->defers)
 		green_defer_scope(t);
+	/* For its call: that must not fail. */
+	if (!green_rare_of(t))
+		return -ENOMEM;
 	if (!rec) {
 		rec = malloc(sizeof(*rec));
 		if (!rec)
@@ -83,38 +87,40 @@ static bool lacks_room(const struct green *t, const struct green_defer *call)
 }
 
 /*
- * The call goes by way of the thread: in t->call its arguments are outside of
+ * The call goes by way of the thread: in t->rare->call its arguments are outside of
  * the stack and still typed, until the runner has them in registers.
  */
 struct green_defer *green_defer_take(struct green *t)
 {
 	struct green_scope *s = green_defer_scope(t);
-	struct green_defer *rec = t->defers;
+	struct green_defer *rec = t->defers, *call = &t->rare->call;
 
 	t->defers = rec->link;
 	count_down(s);
-	t->call = *rec;
+	*call = *rec;
 	if (lacks_room(t, rec))
-		t->call.flags |= GREEN_RECORD_UNTESTED;
+		call->flags |= GREEN_RECORD_UNTESTED;
 	if (rec->flags & GREEN_RECORD_HEAP)
 		free(rec);
 	else
 		/* Nobody adjusts it any more: leave no address to be taken for one. */
 		memset(rec, 0, sizeof(*rec));
-	return &t->call;
+	return call;
 }
 
 struct green_defer *green_call_with(struct green *t, void (*fn)(void *), void *arg)
 {
-	t->call = (struct green_defer){
+	struct green_defer *call = &t->rare->call;
+
+	*call = (struct green_defer){
 		.fn = (green_fn)fn,
 		.nr_args = 1,
 		.kinds = 1,
 		.args = { (uintptr_t)arg },
 	};
-	if (lacks_room(t, &t->call))
-		t->call.flags |= GREEN_RECORD_UNTESTED;
-	return &t->call;
+	if (lacks_room(t, call))
+		call->flags |= GREEN_RECORD_UNTESTED;
+	return call;
 }
 
 /* green_defer_leave(): the next call of a scope that has some. */

@@ -8,9 +8,9 @@ struct green;
 struct green_defer;
 
 void green_defers_free(struct green *t);
-/* Take the newest record off the chain, into t->call. */
+/* Take the newest record off the chain, into t->rare->call. */
 struct green_defer *green_defer_take(struct green *t);
-/* A call that was not deferred, in t->call, too. */
+/* A call that was not deferred, in the same place; @t has a struct green_rare. */
 struct green_defer *green_call_with(struct green *t, void (*fn)(void *), void *arg);
 
 #endif

@@ -5,6 +5,7 @@
  * the place of the call that it waits in. Either way runner.S runs its defers.
  */
 #include "arch/x86_64/frame.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
@@ -22,7 +23,9 @@ struct green_defer *rt_exit_next(void)
 {
 	struct green *t = green_worker->current;
 
-	t->exiting = green_caller_sp(t);
+	/* Without it nothing is to be called: this is its last line. */
+	if (t->rare)
+		t->rare->exiting = green_caller_sp(t);
 	t->try = NULL;
 	return t->defers ? green_defer_take(t) : green_destructor_take(t);
 }
@@ -52,8 +55,8 @@ void green_cancel_deliver(struct green *t)
 /* Defers that run already, for an exit or a panic, are let finish. */
 bool green_cancel_is_due(const struct green *t)
 {
-	return __atomic_load_n(&t->cancel, __ATOMIC_RELAXED) == CANCEL_ASKED && !t->exiting &&
-	       !t->panics;
+	return __atomic_load_n(&t->cancel, __ATOMIC_RELAXED) == CANCEL_ASKED &&
+	       !(t->rare && (t->rare->exiting || t->rare->panics));
 }
 
 bool green_cancel_obey(struct green *t)

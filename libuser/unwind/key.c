@@ -9,6 +9,7 @@
  * was set, as what the runtime is given to keep. That costs a move, but a value that
  * moved along could not be told to foreign code, which may have got it meanwhile.
  */
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
@@ -126,7 +127,7 @@ static struct green *current(void)
 /* Where @t has the value of @key; NULL: there is no room yet. */
 static struct value *value_of(const struct green *t, int key)
 {
-	struct green_values *v = t->values;
+	struct green_values *v = t->rare ? t->rare->values : NULL;
 
 	return v && place_of(key) < v->nr ? &v->value[place_of(key)] : NULL;
 }
@@ -159,28 +160,33 @@ int green_key_put(int key, const void *value)
 int rt_key_store(int key, const void *value)
 {
 	struct green *t = green_worker->current;
-	unsigned int nr = FEW_VALUES, i = t->values ? t->values->nr : 0;
+	struct green_rare *rare = green_rare_of(t);
+	unsigned int nr = FEW_VALUES, i;
 	struct green_values *v;
 
+	if (!rare)
+		return -ENOMEM;
 	while (nr <= place_of(key))
 		nr *= 2;
-	v = realloc(t->values, sizeof(*v) + nr * sizeof(*v->value));
+	v = realloc(rare->values, sizeof(*v) + nr * sizeof(*v->value));
 	if (!v)
 		return -ENOMEM;
-	if (!t->values)
+	if (!rare->values)
 		*v = (struct green_values){ 0 };
-	for (; i < nr; i++)
+	for (i = v->nr; i < nr; i++)
 		v->value[i] = (struct value){ NO_KEY, NULL };
 	v->nr = nr;
 	v->value[place_of(key)] = (struct value){ key, (void *)value };
-	t->values = v;
+	rare->values = v;
 	return 0;
 }
 
 void green_values_free(struct green *t)
 {
-	free(t->values);
-	t->values = NULL;
+	if (!t->rare)
+		return;
+	free(t->rare->values);
+	t->rare->values = NULL;
 }
 
 /* The next destructor of this pass, in the thread's call; or NULL. */
@@ -205,7 +211,7 @@ static struct green_defer *next_in_pass(struct green *t, struct green_values *v)
 
 struct green_defer *green_destructor_take(struct green *t)
 {
-	struct green_values *v = t->values;
+	struct green_values *v = t->rare ? t->rare->values : NULL;
 	struct green_defer *call;
 
 	while (v && v->passes < GREEN_KEY_PASSES) {
@@ -230,6 +236,6 @@ struct green_defer *rt_destructor_next(void)
 {
 	struct green *t = green_worker->current;
 
-	t->exiting = green_caller_sp(t);
+	t->rare->exiting = green_caller_sp(t);
 	return green_destructor_take(t);
 }

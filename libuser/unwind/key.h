@@ -6,7 +6,7 @@
 struct green;
 struct green_defer;
 
-/* At the end of @t: the next destructor to call, in t->call; NULL: that was all. */
+/* At the end of @t: the next destructor to call, in t->rare->call; NULL: that was all. */
 struct green_defer *green_destructor_take(struct green *t);
 void green_values_free(struct green *t);
 

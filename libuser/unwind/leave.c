@@ -23,6 +23,7 @@
 #define _GNU_SOURCE
 #include "arch/x86_64/frame.h"
 #include "base/fail.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
@@ -46,6 +47,12 @@ static bool defers_below(const struct green *t, uintptr_t target)
 	return scope < target && green_on_stack(t, scope);
 }
 
+/* Are these frames of a green_exit()? */
+static bool exits_below(const struct green *t, uintptr_t target)
+{
+	return t->rare && t->rare->exiting && t->rare->exiting < target;
+}
+
 /* All that was deferred below @target has run. */
 static void leave(struct green *t, uintptr_t target)
 {
@@ -61,7 +68,7 @@ const void *rt_leave_next(uintptr_t target)
 {
 	struct green *t = green_worker->current;
 
-	if (t->exiting && t->exiting < target)
+	if (exits_below(t, target))
 		green_die(t, "longjmp() or an exception out of green_exit()");
 	if (defers_below(t, target))
 		return green_defer_take(t);
@@ -80,7 +87,7 @@ static bool on_signal_stack(uintptr_t addr)
 /* Deferred calls may wait: not on the stack of a worker's signals. */
 static void leave_from_handler(struct green *t, uintptr_t target)
 {
-	if (defers_below(t, target) || (t->exiting && t->exiting < target))
+	if (defers_below(t, target) || exits_below(t, target))
 		green_die(t, "siglongjmp() from a signal handler over deferred calls");
 	leave(t, target);
 	green_set_limit(t->limit);
@@ -117,7 +124,7 @@ static bool on_spare(const struct green *t, uintptr_t addr)
 {
 	const struct green_slot *s;
 
-	for (s = t->spare; s; s = s->next)
+	for (s = t->rare ? t->rare->spare : NULL; s; s = s->next)
 		if (addr >= s->lo && addr < s->hi)
 			return true;
 	return false;

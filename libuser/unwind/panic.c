@@ -11,6 +11,7 @@
  */
 #include "arch/x86_64/frame.h"
 #include "base/fail.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
@@ -47,14 +48,14 @@ static void format(char *text, const char *fmt, const void *regs, const void *ov
 int rt_panic_text(const char *fmt, const void *regs, const void *overflow)
 {
 	struct green *t = green_worker->current;
-	struct green_panic *p = malloc(sizeof(*p));
+	struct green_panic *p = green_rare_of(t) ? malloc(sizeof(*p)) : NULL;
 
 	if (!p)
 		green_die(t, "panic: %s (and no memory for its arguments)", fmt);
 	format(p->text, fmt, regs, overflow);
 	p->sp = green_caller_sp(t);
-	p->link = t->panics;
-	t->panics = p;
+	p->link = t->rare->panics;
+	t->rare->panics = p;
 	return 0;
 }
 
@@ -84,7 +85,7 @@ static _Noreturn void uncaught(const struct green *t)
 {
 	char text[3 * GREEN_PANIC_TEXT];
 
-	describe(t->panics, text, sizeof(text));
+	describe(t->rare->panics, text, sizeof(text));
 	green_die(t, "%s", text);
 }
 
@@ -100,9 +101,11 @@ static void free_until(struct green_panic *p, const struct green_panic *end)
 
 void green_panics_free(struct green *t)
 {
-	free_until(t->panics, NULL);
-	free(t->caught);
-	t->panics = t->caught = NULL;
+	if (!t->rare)
+		return;
+	free_until(t->rare->panics, NULL);
+	free(t->rare->caught);
+	t->rare->panics = t->rare->caught = NULL;
 }
 
 /*
@@ -111,14 +114,16 @@ void green_panics_free(struct green *t)
  */
 void green_panics_leave(struct green *t, uintptr_t sp)
 {
-	struct green_panic *p = t->panics;
+	struct green_panic *p = t->rare ? t->rare->panics : NULL;
 
 	for (; t->try && (uintptr_t)t->try < sp; t->try = t->try->outer)
 		p = t->try->panics;
 	while (p && p->sp < sp)
 		p = p->link;
-	free_until(t->panics, p);
-	t->panics = p;
+	if (!t->rare)
+		return;
+	free_until(t->rare->panics, p);
+	t->rare->panics = p;
 }
 
 /*
@@ -140,12 +145,12 @@ static bool is_alive(const struct green *t)
 static const char *catch(struct green *t)
 {
 	struct green_try *try = t->try;
-	struct green_panic *p = t->panics;
+	struct green_panic *p = t->rare->panics;
 
 	free_until(p->link, try->panics);
-	t->panics = try->panics;
-	free(t->caught);
-	t->caught = p;
+	t->rare->panics = try->panics;
+	free(t->rare->caught);
+	t->rare->caught = p;
 	t->try = try->outer;
 	green_hide();
 	green_segments_drop(t, (uintptr_t)try);
@@ -159,10 +164,10 @@ const void *rt_panic_next(void)
 {
 	struct green *t = green_worker->current;
 
-	t->panics->sp = green_caller_sp(t);
+	t->rare->panics->sp = green_caller_sp(t);
 	if (t->try && !is_alive(t))
 		green_die(t, "%s; a green_try() was left in a way that libgreen does not see",
-			  t->panics->text);
+			  t->rare->panics->text);
 	/* The frames that are given up lie below that of green_try(). */
 	if (t->defers && (!t->try || t->defers->argp < (void *)t->try))
 		return green_defer_take(t);

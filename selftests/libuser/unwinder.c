@@ -29,7 +29,7 @@ static volatile sig_atomic_t stepping;
 /* In what order the linker places them is known: entry, base, a call, its end. */
 static int is_thread_base(const char *pc)
 {
-	return pc >= green_thread_entry - 1 && pc <= green_thread_base + 32;
+	return pc >= green_thread_entry - 1 && pc <= green_thread_base + 48;
 }
 
 static int ends_well(void *const *pc, int nr)

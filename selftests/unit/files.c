@@ -11,6 +11,7 @@
 
 #include "base/runtime.h"
 #include "base/thread.h"
+#include "io/call.h"
 #include "io/file.h"
 
 #include "kselftest_harness.h"
@@ -22,11 +23,17 @@
 FIXTURE(files)
 {
 	struct green *t;
+	struct green_io *io;		/* of each */
 };
 
 FIXTURE_SETUP(files)
 {
 	self->t = calloc(THREADS, sizeof(*self->t));
+	self->io = calloc(THREADS, sizeof(*self->io));
+	for (int i = 0; i < THREADS; i++) {
+		self->t[i].io = &self->io[i];
+		self->io[i].t = &self->t[i];
+	}
 	green_shared = 1;
 	ASSERT_EQ(0, green_files_init());
 }
@@ -34,6 +41,7 @@ FIXTURE_SETUP(files)
 FIXTURE_TEARDOWN(files)
 {
 	green_files_exit();
+	free(self->io);
 	free(self->t);
 }
 
@@ -66,7 +74,7 @@ static struct green *newest(const struct model *m, int fd, unsigned int *nr)
 
 	*nr = 0;
 	for (unsigned int i = 0; i < m->nr; i++) {
-		if (m->t[i]->io.fd == fd) {
+		if (m->t[i]->io->fd == fd) {
 			t = m->t[i];
 			++*nr;
 		}
@@ -83,7 +91,7 @@ static bool same(const struct model *m)
 
 		green_file_lock(fds[i]);
 		right = green_file_first(fds[i]) == t &&
-			green_file_closes(fds[i]) == (t && t->io.op == OP_CLOSE) &&
+			green_file_closes(fds[i]) == (t && t->io->op == OP_CLOSE) &&
 			(!t || green_file_shared(t) == (nr > 1));
 		green_file_unlock(fds[i]);
 		if (!right)
@@ -105,23 +113,23 @@ TEST_F(files, calls_are_found_by_their_descriptors)
 		for (i = 0; i < m.nr && m.t[i] != t; i++)
 			;
 		if (i == m.nr) {
-			t->io.fd = fds[random_below(&r, NR_FDS)];
-			t->io.op = random_below(&r, 8) ? OP_READ : OP_CLOSE;
-			green_file_lock(t->io.fd);
+			t->io->fd = fds[random_below(&r, NR_FDS)];
+			t->io->op = random_below(&r, 8) ? OP_READ : OP_CLOSE;
+			green_file_lock(t->io->fd);
 			/* None begins on one that is being closed. */
-			if (!green_file_closes(t->io.fd)) {
+			if (!green_file_closes(t->io->fd)) {
 				green_file_enter(t);
 				m.t[m.nr++] = t;
 			}
-			green_file_unlock(t->io.fd);
+			green_file_unlock(t->io->fd);
 		} else {
-			green_file_lock(t->io.fd);
+			green_file_lock(t->io->fd);
 			closer = green_file_leave(t);
-			green_file_unlock(t->io.fd);
+			green_file_unlock(t->io->fd);
 			model_del(&m, t);
 			/* The last one before it. */
-			t = newest(&m, t->io.fd, &nr);
-			ASSERT_EQ(nr == 1 && t->io.op == OP_CLOSE ? t : NULL, closer);
+			t = newest(&m, t->io->fd, &nr);
+			ASSERT_EQ(nr == 1 && t->io->op == OP_CLOSE ? t : NULL, closer);
 			closes += !!closer;
 		}
 		ASSERT_TRUE(same(&m));
@@ -132,7 +140,7 @@ TEST_F(files, calls_are_found_by_their_descriptors)
 TEST_F(files, a_child_has_none_of_its_parents_calls)
 {
 	for (unsigned int i = 0; i < NR_FDS; i++) {
-		self->t[i].io.fd = fds[i];
+		self->t[i].io->fd = fds[i];
 		green_file_enter(&self->t[i]);
 	}
 	green_files_forked();
@@ -233,7 +241,7 @@ TEST_F(files, one_at_a_time_at_a_position)
 
 		if (turn[i] == NO_TURN) {
 			file[i] = which == 2;
-			t->io = (struct green_io){ .fd = fd[which], .ino = st.st_ino, .dev = st.st_dev };
+			*t->io = (struct green_io){ .t = t, .fd = fd[which], .ino = st.st_ino, .dev = st.st_dev };
 			turns = green_turns_lock(t);
 			turn[i] = green_turn_take(turns, t) ? HAS_TURN : WAITS;
 			green_turns_unlock(turns);

@@ -51,9 +51,10 @@ green_segment_leave:
 	/* Newer ones that were left in another way, and then this one. */
 1:	movq	T_SEGMENT(%r10), %rcx
 	movq	T_SLOT(%r10), %r11
-	movq	T_SPARE(%r10), %r9
+	movq	T_RARE(%r10), %r8		/* there is one: it has segments */
+	movq	R_SPARE(%r8), %r9
 	movq	%r9, SLOT_NEXT(%r11)
-	movq	%r11, T_SPARE(%r10)
+	movq	%r11, R_SPARE(%r8)
 	movq	S_SLOT(%rcx), %r11
 	movq	%r11, T_SLOT(%r10)
 	movq	S_OUTER(%rcx), %r11

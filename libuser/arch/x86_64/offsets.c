@@ -4,6 +4,7 @@
  * assembly, and makes offsets.h of its lines that begin with "->".
  */
 #include "arch/x86_64/frame.h"
+#include "base/parts.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "memory/slot.h"
@@ -27,11 +28,13 @@ void green_offsets(void)
 	OFFSET(T_LO, green, lo);
 	OFFSET(T_HI, green, hi);
 	OFFSET(T_TRY, green, try);
-	OFFSET(T_PANICS, green, panics);
 	OFFSET(T_SLOT, green, slot);
 	OFFSET(T_SEGMENT, green, segment);
-	OFFSET(T_SPARE, green, spare);
-	OFFSET(T_VALUES, green, values);
+	OFFSET(T_RARE, green, rare);
+
+	OFFSET(R_PANICS, green_rare, panics);
+	OFFSET(R_SPARE, green_rare, spare);
+	OFFSET(R_VALUES, green_rare, values);
 
 	OFFSET(S_LO, green_segment, lo);
 	OFFSET(S_HI, green_segment, hi);

@@ -4,7 +4,7 @@
  * maps whatever compiled their callers: a deferred function may park, and its
  * stack may move meanwhile.
  *
- * The runtime hands out a call in t->call, outside the stack, where a move
+ * The runtime hands out a call in t->rare->call, outside the stack, where a move
  * still adjusts its arguments; once they are in registers, it is taken.
  */
 #include "offsets.h"

@@ -35,9 +35,12 @@ green_thread_base:
 	movq	%rax, %rdi
 	WORKER
 	movq	W_CURRENT(%r11), %rax
-	cmpq	$0, T_VALUES(%rax)
+	movq	T_RARE(%rax), %rax
+	testq	%rax, %rax
+	jz	2f
+	cmpq	$0, R_VALUES(%rax)
 	jne	1f
-	call	*W_END(%r11)
+2:	call	*W_END(%r11)
 	ud2
 1:	leaq	green_thread_base(%rip), %rax	/* comes back as the function did */
 	pushq	%rax

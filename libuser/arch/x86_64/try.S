@@ -42,7 +42,11 @@ green_try:
 	testq	%r10, %r10
 	jz	1f
 	pushq	T_TRY(%r10)
-	pushq	T_PANICS(%r10)
+	movq	T_RARE(%r10), %r11
+	testq	%r11, %r11
+	jz	2f
+	movq	R_PANICS(%r11), %r11
+2:	pushq	%r11
 	movq	%rsp, T_TRY(%r10)
 	call	*%rax
 	.globl	green_try_call
