@@ -45,6 +45,12 @@ struct green_doors {
 	void (*end)(long ret);				/* green_thread_end() */
 };
 
+/* Free slots of one size, the last first. */
+struct green_cache {
+	struct green_slot *head;
+	unsigned int nr;
+};
+
 struct green_sites;
 struct green_uring;
 
@@ -92,10 +98,7 @@ struct green_worker {
 	struct green_pool ios;		/* ... green_io */
 	struct green_rare *reserve;	/* for the thread that runs, if a barrier needs one */
 	struct green_escape *spare_escapes; /* ... many pins */
-	struct {
-		struct green_slot *head;
-		unsigned int nr;
-	} cache[GREEN_SIZES];
+	struct green_cache cache[GREEN_SIZES];
 };
 
 /* The worker that this OS thread is, or NULL. */

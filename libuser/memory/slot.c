@@ -3,9 +3,11 @@
  * Stack slots. Those from 16 KiB on are cut from the arena one by one, each with a
  * gap below it, which is sealed; smaller ones are packed (slab.c). A slot keeps its
  * size and its gap for good. A free one goes to the worker's cache, which is last in,
- * first out, for it is in the processor's as well; what does not fit there waits in
+ * first out, for it is in the processor's as well; what does not fit there goes to a pile
+ * that all workers have, in which it keeps its pages for a while (pile.c), so that a burst
+ * of threads costs the kernel nothing if there was one like it. Then it waits in
  * a queue by size, oldest first, so that a stack address that was missed has the
- * longest time to hit a sealed page.
+ * longest time to hit a page that is sealed, or empty.
  *
  * The gap is for code that does not test its stack: a frame larger than what is left
  * of a stack steps over a single page, and writes to whatever lies beyond. Code that
@@ -21,6 +23,7 @@
 #include "memory/arena.h"
 #include "memory/backend.h"
 #include "memory/free_slots.h"
+#include "memory/pile.h"
 #include "memory/sizes.h"
 #include "memory/slab.h"
 #include "memory/slot.h"
@@ -36,6 +39,9 @@
 #define DEBUG_AMONG	4
 
 #define MAX_POISON	(256UL << 10)
+
+/* Larger ones are few, and may have many pages. */
+#define LARGEST_PILED	(256UL << 10)
 
 /* The least slot that can have GREEN_ABI_NEED above its limit. */
 #define FOREIGN_SLOT	(64UL << 10)
@@ -100,25 +106,71 @@ static bool no_caches(void)
 	return green_rt.debug.seal || green_rt.debug.poison || !green_worker;
 }
 
+/* How many of @size go to the pile and come from it at a time. 0: those are too large. */
+static unsigned int share_of(unsigned int size)
+{
+	return green_sizes[size].bytes <= LARGEST_PILED ? green_sizes[size].cached / 2 : 0;
+}
+
+static void fill(struct green_cache *c, unsigned int size)
+{
+	struct green_chain slots;
+
+	green_spin_lock(&lock, RANK_SLOTS);
+	slots = green_pile_take(size, share_of(size));
+	green_spin_unlock(&lock, RANK_SLOTS);
+	c->head = slots.first;
+	c->nr = slots.nr;
+}
+
+/* Makes room, if there is a pile for them. */
+static bool spill(struct green_cache *c, unsigned int size)
+{
+	struct green_chain slots = { c->head, c->head, share_of(size) };
+	unsigned int i;
+
+	if (!slots.nr)
+		return false;
+	for (i = 1; i < slots.nr; i++)
+		slots.last = slots.last->next;
+	c->head = slots.last->next;
+	c->nr -= slots.nr;
+	green_spin_lock(&lock, RANK_SLOTS);
+	green_pile_put(size, slots);
+	green_spin_unlock(&lock, RANK_SLOTS);
+	return true;
+}
+
 static struct green_slot *cache_get(unsigned int size, size_t gap)
 {
-	struct green_slot *s = no_caches() ? NULL : green_worker->cache[size].head;
+	struct green_cache *c;
+	struct green_slot *s;
 
+	if (no_caches())
+		return NULL;
+	c = &green_worker->cache[size];
+	if (!c->head && share_of(size))
+		fill(c, size);
+	s = c->head;
 	if (!s || (s->gap < gap && !s->slab))
 		return NULL;
-	green_worker->cache[size].head = s->next;
-	green_worker->cache[size].nr--;
+	c->head = s->next;
+	c->nr--;
 	return s;
 }
 
 static bool cache_put(struct green_slot *s)
 {
-	if (no_caches() || green_worker->cache[s->size].nr == green_sizes[s->size].cached ||
-	    s->sealed || gap_class(s->gap) == GAP_WIDE)
+	struct green_cache *c;
+
+	if (no_caches() || s->sealed || gap_class(s->gap) == GAP_WIDE)
 		return false;
-	s->next = green_worker->cache[s->size].head;
-	green_worker->cache[s->size].head = s;
-	green_worker->cache[s->size].nr++;
+	c = &green_worker->cache[s->size];
+	if (c->nr == green_sizes[s->size].cached && !spill(c, s->size))
+		return false;
+	s->next = c->head;
+	c->head = s;
+	c->nr++;
 	return true;
 }
 
@@ -202,6 +254,61 @@ static struct green_slot *slot_get(unsigned int size, bool touched, size_t gap,
 	return s;
 }
 
+/* Its pages go; it keeps them if they cannot go now. */
+static void empty(struct green_slot *s)
+{
+	struct green_free_list (*to)[GREEN_SIZES] = cold;
+
+	if (s->slab) {
+		green_spin_lock(&lock, RANK_SLOTS);
+		green_slab_put(s);
+		green_spin_unlock(&lock, RANK_SLOTS);
+		return;
+	}
+	if (green_rt.backend->reset(s->lo, s->hi - s->lo))
+		to = warm;
+	put_into(&to[gap_class(s->gap)][s->size], s);
+}
+
+static struct green_slot *from_pile(struct green_slot *(*which)(void))
+{
+	struct green_slot *s;
+
+	green_spin_lock(&lock, RANK_SLOTS);
+	s = which();
+	green_spin_unlock(&lock, RANK_SLOTS);
+	return s;
+}
+
+void green_slots_age(void)
+{
+	green_spin_lock(&lock, RANK_SLOTS);
+	green_pile_age();
+	green_spin_unlock(&lock, RANK_SLOTS);
+}
+
+bool green_slots_give_back(unsigned int n)
+{
+	struct green_slot *s = NULL;
+
+	while (n-- && (s = from_pile(green_pile_oldest)))
+		empty(s);
+	return s;
+}
+
+/* The arena has no room: what lies in the pile may do for another purpose. */
+static bool empty_pile(void)
+{
+	struct green_slot *s;
+	bool any = false;
+
+	while ((s = from_pile(green_pile_any))) {
+		empty(s);
+		any = true;
+	}
+	return any;
+}
+
 static struct green_slot *packed_get(unsigned int size)
 {
 	struct green_slot *s;
@@ -210,6 +317,13 @@ static struct green_slot *packed_get(unsigned int size)
 	s = green_slab_get(size);
 	green_spin_unlock(&lock, RANK_SLOTS);
 	return s;
+}
+
+static struct green_slot *from_lists(unsigned int size, enum green_slot_kind kind, size_t gap,
+				     uintptr_t below)
+{
+	return size < GREEN_PACKED ? packed_get(size) :
+				     slot_get(size, kind != SLOT_COLD, gap, below);
 }
 
 struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_t gap,
@@ -223,8 +337,9 @@ struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_
 	if (kind != SLOT_COLD && below == UINTPTR_MAX)
 		s = cache_get(size, gap);
 	if (!s)
-		s = size < GREEN_PACKED ? packed_get(size) :
-					  slot_get(size, kind != SLOT_COLD, gap, below);
+		s = from_lists(size, kind, gap, below);
+	if (!s && empty_pile())
+		s = from_lists(size, kind, gap, below);
 	if (!s)
 		return NULL;
 	green_assert(s->hi <= below && !s->sealed);
@@ -318,6 +433,7 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 
 void green_stacks_init(void)
 {
+	green_pile_init();
 	for (int i = 0; i < GAP_CLASSES; i++)
 		for (int k = 0; k < GREEN_SIZES; k++) {
 			green_free_init(&warm[i][k]);
@@ -341,8 +457,13 @@ void green_stacks_exit(void)
 {
 	unsigned int i;
 
+	struct green_slot *s;
+
 	for (i = 0; i < green_rt.nr_workers; i++)
 		cache_flush(&green_rt.worker[i]);
+	while ((s = green_pile_any()))
+		if (!s->slab)
+			free(s);
 	for (i = 0; i < GAP_CLASSES * GREEN_SIZES; i++) {
 		list_free(&warm[0][0] + i);
 		list_free(&cold[0][0] + i);

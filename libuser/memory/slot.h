@@ -50,6 +50,13 @@ void green_stacks_exit(void);
  */
 struct green_slot *green_slot_get(size_t bytes, enum green_slot_kind kind, size_t gap,
 				  uintptr_t below);
+/*
+ * A pass over all threads is over: free slots that nobody has taken for two of them are to
+ * give their pages back.
+ */
+void green_slots_age(void);
+/* ... up to @n of these do. True: there are more. */
+bool green_slots_give_back(unsigned int n);
 /* The gap below a slot of @bytes of @t. */
 size_t green_gap_of(const struct green *t, size_t bytes);
 /* Whole pages; UINTPTR_MAX stays beyond GREEN_LARGEST_GAP. */

@@ -139,15 +139,18 @@ static bool is_over(void)
 
 static void end_pass(void)
 {
+	green_slots_age();
 	if (green_rt.shrink.quiet && green_rt.shrink.left)
 		green_rt.shrink.left--;
 }
 
-/* The next @n threads. */
-static void look_at_some(unsigned int n)
+/* The next @n threads, and as many slots. True: there are more slots, whose time is over. */
+static bool look_at_some(unsigned int n)
 {
+	bool more;
 	struct green *t;
 
+	more = green_slots_give_back(n);
 	while (n && (!is_over() || begin_pass())) {
 		t = green_thread_at(green_rt.shrink.next++);
 		if (t) {
@@ -157,6 +160,7 @@ static void look_at_some(unsigned int n)
 		if (is_over())
 			end_pass();
 	}
+	return more;
 }
 
 /* One worker at a time; there is nothing to wait for. */
@@ -190,7 +194,8 @@ static uint64_t look_at_rest(unsigned int n)
 		green_rt.shrink.left = LOOKS;
 		green_rt.shrink.quiet = false;
 	}
-	look_at_some(n);
+	if (look_at_some(n))
+		return 1;
 	if (!green_rt.shrink.left)
 		return 0;
 	if (is_over())

@@ -2,7 +2,7 @@
 /*
  * What a thread has only while it needs it: without memory for that calls are refused, and
  * pins hold all; where it is needed all the time nobody asks the heap; and idle threads give
- * it back, and find it again.
+ * it back, and find it again. Nor do stacks of threads that are gone keep their pages.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -316,5 +316,58 @@ TEST_F(lean, idle_threads_give_back_what_they_do_not_use)
 {
 	EXPECT_EQ(0, green_run(&self->opt, idles, &self->opt));
 }
+
+/* ---- threads that are gone ------------------------------------------------- */
+
+#define BURST 1000
+#define MANY_KIB (BURST * 8)		/* a quarter of what they touch */
+
+static long resident(void)
+{
+	long all, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (fscanf(f, "%ld %ld", &all, &pages) != 2)
+		pages = 0;
+	fclose(f);
+	return pages * 4;
+}
+
+/* In a function of its own, or nothing is left of the array but what is looked at. */
+static NOINLINE void touch(char *at, size_t n)
+{
+	for (size_t i = 0; i < n; i += 4096)
+		((volatile char *)at)[i] = 1;
+}
+
+static void touches(void *arg)
+{
+	char large[32 << 10];
+
+	touch(large, sizeof(large));
+	green_yield();
+	touch(large, sizeof(large));
+}
+
+static int burst(void *arg)
+{
+	static green_t *t[BURST];
+	long before = resident(), most = 0;
+
+	wrong = 0;
+	for (int i = 0; i < BURST; i++)
+		t[i] = green_go(touches, NULL);
+	for (int i = 0; i < BURST; i++) {
+		green_join(t[i]);
+		most = resident() > most ? resident() : most;
+	}
+	wrong += WRONG(most > before + MANY_KIB);
+	/* Here the test hangs if they keep them. */
+	while (resident() > before + MANY_KIB)
+		green_sleep_ns(50000000);
+	return wrong;
+}
+
+GREEN_TEST(lean, a_burst_leaves_no_pages_behind, burst);
 
 TEST_HARNESS_MAIN

@@ -252,6 +252,75 @@ TEST_F(slots, a_workers_cache_is_last_in_first_out)
 		EXPECT_EQ(s[i], green_slot_get(16 << 10, SLOT_ANY, self->gap, NO_LIMIT));
 }
 
+/* More than a worker's cache has. */
+#define BURST	200
+
+static unsigned int get_burst(struct green_slot **s, size_t gap)
+{
+	unsigned int marked = 0;
+
+	for (int i = 0; i < BURST; i++) {
+		s[i] = green_slot_get(64 << 10, SLOT_ANY, gap, NO_LIMIT);
+		marked += *(const uint64_t *)(s[i]->hi - 8) != 0;
+		*(uint64_t *)(s[i]->hi - 8) = 1;
+	}
+	return marked;
+}
+
+static void put_burst(struct green_slot **s)
+{
+	for (int i = 0; i < BURST; i++)
+		green_slot_put(s[i]);
+}
+
+TEST_F(slots, a_burst_finds_the_pages_of_the_last_one)
+{
+	struct green_slot *s[BURST];
+
+	EXPECT_EQ(0, get_burst(s, self->gap));
+	put_burst(s);
+	EXPECT_EQ(BURST, get_burst(s, self->gap));
+	put_burst(s);
+	/* Not even after a pass. */
+	green_slots_age();
+	EXPECT_FALSE(green_slots_give_back(BURST));
+	EXPECT_EQ(BURST, get_burst(s, self->gap));
+	put_burst(s);
+}
+
+TEST_F(slots, pages_that_two_passes_have_not_needed_go)
+{
+	struct green_slot *s[BURST];
+
+	get_burst(s, self->gap);
+	put_burst(s);
+	green_slots_age();
+	green_slots_age();
+	EXPECT_TRUE(green_slots_give_back(10));
+	EXPECT_FALSE(green_slots_give_back(BURST));
+	/* But those of a worker's cache. */
+	EXPECT_GE(32, get_burst(s, self->gap));
+	put_burst(s);
+}
+
+/* What is there for bursts must not be lacking where a segment looks for it. */
+TEST_F(slots, the_pile_is_all_there_is_when_the_arena_is_full)
+{
+	static struct green_slot *s[10000];
+	struct green_slot *below;
+	int n = 0;
+
+	while (n < 10000 && (s[n] = green_slot_get(64 << 10, SLOT_GUARDED, self->gap, NO_LIMIT)))
+		n++;
+	ASSERT_LT(100, n);
+	ASSERT_GT(10000, n);
+	for (int i = 0; i < n; i++)
+		green_slot_put(s[i]);
+	below = green_slot_get(64 << 10, SLOT_GUARDED, self->gap, s[n / 2]->lo);
+	ASSERT_NE(NULL, below);
+	EXPECT_LE(below->hi, s[n / 2]->lo);
+}
+
 /* So that an address that was missed meets a sealed page for as long as can be. */
 TEST_F(slots, what_was_left_first_is_used_first)
 {
