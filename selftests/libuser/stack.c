@@ -333,7 +333,11 @@ static int crowd(void *arg)
 	small.go = true;
 	for (int i = 0; i < CROWD; i++)
 		green_join(t[i]);
-	small.after = resident();
+	/* After some passes, or the test hangs. */
+	do {
+		green_sleep_ns(50000000);
+		small.after = resident();
+	} while ((long)(small.during - small.after) < CROWD * 4096L * 8 / 10);
 	return 0;
 }
 
@@ -344,7 +348,6 @@ TEST(slabs_without_a_thread_give_their_pages_back)
 	EXPECT_EQ(CROWD, small.sum);
 	/* A page each, more or less. */
 	EXPECT_LE(CROWD * 4096L * 9 / 10, (long)(small.during - small.before));
-	EXPECT_LE(CROWD * 4096L * 8 / 10, (long)(small.during - small.after));
 }
 
 /* ---- frame pointers ------------------------------------------------------ */
