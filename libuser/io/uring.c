@@ -487,6 +487,18 @@ void green_uring_kick(struct green_worker *w)
 	eventfd_write(w->uring->wakeup, 1);
 }
 
+/*
+ * Is there anything that takes a system call? Completions that are there do not; but while there
+ * is none they may be held back, until its one issuer asks, or since the queue was full.
+ */
+static bool has_to_ask(struct green_uring *u)
+{
+	if (io_uring_sq_ready(&u->ring))
+		return true;
+	return !io_uring_cq_ready(&u->ring) &&
+	       (u->ring.flags & IORING_SETUP_DEFER_TASKRUN || io_uring_cq_has_overflow(&u->ring));
+}
+
 struct green *green_uring_poll(struct green_worker *w)
 {
 	struct green_uring *u = w->uring;
@@ -505,7 +517,7 @@ struct green *green_uring_poll(struct green_worker *w)
 		if (w != green_worker) {
 			have_threads(u);
 			io_uring_submit(&u->ring);
-		} else {
+		} else if (has_to_ask(u)) {
 			io_uring_submit_and_get_events(&u->ring);
 		}
 		done = reap(u);
