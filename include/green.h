@@ -64,10 +64,21 @@ typedef struct green_handle green_t;
  *		code touches each page (gcc's -fstack-clash-protection). 0: 512 KiB;
  *		rounded up to whole pages; at most 1 GiB. The page tables of a gap take
  *		a 512th of it. An arena holds arena_size / (stack_size + gap) threads.
+ * @slice:	nanoseconds that a thread may run while others wait; then it lets them run at the
+ *		next entry test, as if it called green_yield() there, but is not cancelled by
+ *		that. 0: 10 ms; what is less than 1 ms is taken for that; GREEN_NO_SLICE:
+ *		as many as it likes. It may take half as many more until it is noticed.
+ *		Functions that greencc compiled test their stack on entry, unless they
+ *		are leaves; code without such tests is not interrupted. A thread is let run
+ *		on while other code has a frame on its stack, and while it is bound: who
+ *		holds a lock of pthreads over calls of mapped functions binds itself, or
+ *		another thread may wait for it here, or be let in if it is recursive.
+ *		docs/relocation.md ("What a change of the OS thread means") says more.
  * @quiet:	not 0: if green_run() fails, or a thread cannot be started for want of
  *		stacks, it says nothing on stderr; else it says why, in one line
  */
 #define GREEN_MAX_WORKERS 64
+#define GREEN_NO_SLICE UINT64_MAX
 
 struct green_options {
 	size_t stack_size;
@@ -76,6 +87,7 @@ struct green_options {
 	unsigned int workers;
 	size_t gap;
 	int quiet;
+	uint64_t slice;
 };
 
 /**
@@ -205,6 +217,9 @@ green_t *green_self(void);
  * first one's; a pthread_mutex_t that was locked before has an owner that this is
  * not. From green_bind() on the thread waits for its OS thread, until a call of
  * green_unbind() for each.
+ *
+ * While it is bound it also keeps the OS thread until it waits, however long that takes:
+ * see @slice of struct green_options.
  *
  * No binding makes it right to wait in this library with a pthread mutex held: the
  * next thread that locks it on the same OS thread stops all that this one runs, the
@@ -545,6 +560,7 @@ struct green_stats {
 	uint64_t segments;		/* begun, as a stack could not move to grow */
 	uint64_t shrunk;		/* stacks of idle threads, by a move */
 	uint64_t trimmed;		/* ... that stayed, and gave pages back */
+	uint64_t sliced;		/* threads that let others run as their slice was over */
 	/* Moves refused: asked for, forced, or to grow; those to shrink are not counted. */
 	uint64_t refused[GREEN_NOMOVE_REASONS];
 };

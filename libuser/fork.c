@@ -27,6 +27,7 @@
 #include "memory/backend.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "sched/slice.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/worker.h"
@@ -270,6 +271,7 @@ static void go_on_alone(void)
 {
 	struct green *t = green_worker->current;
 
+	green_slices_forked();
 	green_io_forked();
 	have_arena(t);
 	be_alone();
@@ -302,10 +304,12 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 	uintptr_t limit = w->current->limit;
 	char *state = malloc(STATE_BYTES);
 	pid_t pid = getpid();
+	bool watched;
 	int ret;
 
 	if (!state)
 		return -ENOMEM;
+	watched = green_slices_end();
 	memcpy(state, STATE, STATE_BYTES);
 	memcpy(STATE, pristine, STATE_BYTES);
 	green_worker = NULL;
@@ -314,6 +318,8 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 	free(state);
 	green_be_worker(w);
 	green_set_limit(limit);
+	if (watched)
+		green_slices_begin();
 	/* A child of that run's came back here. */
 	if (getpid() != pid)
 		go_on_alone();

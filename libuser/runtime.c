@@ -18,6 +18,7 @@
 #include "memory/slot.h"
 #include "names.h"
 #include "sched/kick.h"
+#include "sched/slice.h"
 #include "sched/thread.h"
 #include "sched/worker.h"
 #include "signal/fault.h"
@@ -42,6 +43,8 @@
 #define DEFAULT_MAX_STACK	(16UL << 20)
 #define DEFAULT_ARENA		(64UL << 30)
 #define DEFAULT_GAP		(512UL << 10)
+#define DEFAULT_SLICE		10000000u
+#define LEAST_SLICE		1000000u
 
 static void set_defaults(struct green_options *opt)
 {
@@ -53,6 +56,10 @@ static void set_defaults(struct green_options *opt)
 	if (!opt->arena_size)
 		opt->arena_size = DEFAULT_ARENA;
 	opt->arena_size &= ~(GREEN_PAGE - 1);
+	if (!opt->slice)
+		opt->slice = DEFAULT_SLICE;
+	if (opt->slice < LEAST_SLICE)
+		opt->slice = LEAST_SLICE;
 	opt->gap = opt->gap ? green_gap_round(opt->gap) : DEFAULT_GAP;
 }
 
@@ -103,6 +110,8 @@ static int runtime_init(const struct green_options *opt)
 	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));
 	if (err)
 		return err;
+	if (green_rt.opt.slice == GREEN_NO_SLICE)
+		green_rt.debug.slice = 0;
 	err = green_maps_init() ?: green_names_init();
 	if (err)
 		return green_fail(err, "pointer maps: %s", strerrordesc_np(-err));
@@ -226,6 +235,8 @@ static int workers_run(void)
 		green_stop(err);
 	}
 	enter(&green_rt.worker[0]);
+	green_slices_end();
+	green_set_limit(0);
 	/* A child of fork() has no others. */
 	for (i = 1; i < nr && !green_rt.forked; i++)
 		pthread_join(green_rt.worker[i].thread, NULL);

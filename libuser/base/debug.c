@@ -5,6 +5,8 @@
  *   move=park	move each stack whenever its thread parks
  *   move=call	move each stack in every runtime call
  *   move=entry[:N]	move the stack in one of N entry checks of mapped functions
+ *   slice[:N]	a thread's slice is over in one of N entry checks of mapped functions,
+ *		unless slices are switched off
  *   seal	make each stack that was left inaccessible; move=... does so, too
  *   poison	fill stacks that were left, and are not sealed, with GREEN_POISON
  *   verify	prove each moved stack again, at its new place: the same words must
@@ -55,6 +57,10 @@ static int parse_one(struct green_debug *d, const char *s)
 		d->move_entry = 1;
 	else if (!strncmp(s, "move=entry:", 11))
 		return number(s + 11, &d->move_entry);
+	else if (!strcmp(s, "slice"))
+		d->slice = 1;
+	else if (!strncmp(s, "slice:", 6))
+		return number(s + 6, &d->slice);
 	else if (!strcmp(s, "poison"))
 		d->poison = true;
 	else if (!strcmp(s, "verify"))

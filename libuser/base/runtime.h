@@ -16,6 +16,7 @@ struct green_debug {
 	bool move_park;			/* move each stack when it parks */
 	bool move_call;			/* ... in each runtime call */
 	unsigned int move_entry;	/* ... in one of so many entry checks */
+	unsigned int slice;		/* a slice is over in one of so many entry checks */
 	bool seal;			/* a stack that was left is inaccessible */
 	bool poison;
 	bool verify;

@@ -62,7 +62,8 @@ struct green {
 	unsigned int bound;		/* to its worker; nests */
 	unsigned char idle;		/* looks of shrink.c since it parked */
 	unsigned char first_size;	/* of its first slot */
-	bool guarded;			/* its first function tests nothing: no packed slots */
+	bool guarded : 1;		/* its first function tests nothing: no packed slots */
+	bool sliced : 1;		/* it gave way at an entry test, and ret is its errno */
 	bool all_held;			/* pins could not be told apart: pin.c */
 	struct green_segment *segment;	/* the newest, or NULL while there is but one */
 	struct green_slot *slot;	/* ... of it */

@@ -84,6 +84,8 @@ struct green_worker {
 	uint64_t clock;			/* its last reading, likewise */
 	uint64_t seen;			/* its switches, when another worker saw them change, */
 	uint64_t seen_at;		/* ... and when that was: steal.c */
+	uintptr_t *limit;		/* of the OS thread: what entry tests compare rsp with */
+	uint64_t over;			/* its switches, if who runs since then has for long: slice.c */
 	unsigned int nr;
 	bool rests;			/* Q: it has no thread, and waits in the poller */
 	bool kicked;			/* Q: ... and somebody has told it to rise */

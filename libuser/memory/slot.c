@@ -425,7 +425,7 @@ void green_stack_set(struct green *t, struct green_slot *slot)
 	t->limit = slot->lo + green_slot_slack(slot);
 	green_assert(t->lo < t->limit && t->limit < t->hi);
 	/* Debugging: every entry check is to call green_stack_grow(). */
-	if (green_rt.debug.move_entry)
+	if (green_rt.debug.move_entry || green_rt.debug.slice)
 		t->limit = UINTPTR_MAX;
 }
 

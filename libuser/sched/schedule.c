@@ -13,11 +13,11 @@
 #include "sched/kick.h"
 #include "sched/poller.h"
 #include "sched/schedule.h"
+#include "sched/slice.h"
 #include "sched/steal.h"
 #include "sched/wait.h"
 #include "sched/worker.h"
 #include "signal/handler.h"
-#include "stack/move.h"
 #include "stack/pin.h"
 #include "stack/shrink.h"
 #include "unwind/exit.h"
@@ -121,6 +121,8 @@ static struct green *run(struct green_worker *w, struct green *t)
 	green_set_state(t, STATE_RUNNING);
 	t->home = w;
 	green_set_current(w, t);
+	if (t->sliced)
+		green_slice_resume(t);
 	if (green_shared)
 		green_pass_on_the_watch();
 	if (t->rare || !w->reserve || !w->spare_escapes)
@@ -171,10 +173,5 @@ void rt_yield(void)
 		run(w, green_take_turns(w, t));
 		return;
 	}
-	if (green_rt.debug.move_park) {
-		green_set_state(t, STATE_MOVING);
-		green_move(t, 0, NULL);
-	}
-	green_set_state(t, STATE_READY);
-	w->yielded = t;
+	green_give_way(w, t);
 }

@@ -15,10 +15,9 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
-#include "maps/registry.h"
+#include "sched/portable.h"
 #include "sched/queue.h"
 #include "sched/steal.h"
-#include "stack/frames.h"
 
 #include <errno.h>
 
@@ -30,29 +29,6 @@
 
 /* About 10 ms, whatever the TSC's rate, without a switch. */
 #define STUCK_TSC	20000000
-
-static bool computes_addresses(const void *ret)
-{
-	return green_map_flags((const char *)ret - 1) & (GREEN_MAP_BARRIERS | GREEN_MAP_VERIFIED);
-}
-
-/* May another worker run it? */
-static bool is_portable(const struct green *t)
-{
-	struct green_frame f;
-	unsigned int i;
-
-	green_frame_first(t, &f);
-	if (f.ret == green_thread_entry)
-		return true;
-	if (t->bound)
-		return false;
-	for (i = 0; i < MAX_FRAMES && f.ret != green_thread_base; i++)
-		if ((!green_is_join(f.ret) && !computes_addresses(f.ret)) ||
-		    !green_frame_next(&f))
-			return false;
-	return i < MAX_FRAMES;
-}
 
 /*
  * Half of what @v has and @w may run: the first is returned, and the others go to @w's
@@ -74,7 +50,7 @@ static struct green *steal_from(struct green_worker *w, struct green_worker *v)
 		t = green_queue_get(&v->runq);
 		if (!t)
 			break;
-		green_queue_put(is_portable(t) ? &loot : &v->aside, t);
+		green_queue_put(green_is_portable(t, MAX_FRAMES) ? &loot : &v->aside, t);
 	}
 	green_spin_unlock(&v->lock, RANK_QUEUE);
 	green_count(stolen, loot.nr);

@@ -16,6 +16,7 @@
 #include "memory/backend.h"
 #include "memory/slot.h"
 #include "sched/kick.h"
+#include "sched/slice.h"
 #include "sched/thread.h"
 #include "sched/wait.h"
 #include "stack/pin.h"
@@ -131,6 +132,8 @@ struct green *green_thread_prepare(struct green_worker *w, const struct green_at
 	green_count(threads, 1);
 	green_count(live, 1);
 	prepare_stack(t, fn, arg);
+	if (green_rt.main)
+		green_slices_begin();
 	return t;
 }
 

@@ -12,6 +12,7 @@
  * others run one of those that rest looks after them every millisecond.
  */
 #define _GNU_SOURCE
+#include "arch/x86_64/frame.h"
 #include "base/fail.h"
 #include "base/freeze.h"
 #include "base/lock.h"
@@ -22,6 +23,7 @@
 #include "sched/kick.h"
 #include "sched/poller.h"
 #include "sched/queue.h"
+#include "sched/slice.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
 #include "sched/worker.h"
@@ -85,6 +87,7 @@ static void rise(struct green_worker *w)
 	green_spin_unlock(&w->lock, RANK_QUEUE);
 	atomic_fetch_add(&green_rt.rises, 1);
 	atomic_fetch_sub(&green_rt.nr_idle, 1);
+	green_slices_rise();
 }
 
 /* Of two times of which 0 is never. */
@@ -165,6 +168,8 @@ static int make_key(void)
 void green_be_worker(struct green_worker *w)
 {
 	green_worker = w;
+	if (w)
+		__atomic_store_n(&w->limit, green_limit(), __ATOMIC_RELEASE);
 	pthread_setspecific(life, w);
 }
 

@@ -41,6 +41,20 @@ static inline void green_frame_first(const struct green *t, struct green_frame *
 	}
 }
 
+/*
+ * A function that has found its stack too small, or its slice over, in front of all it
+ * does, has no frame: from there to its caller.
+ */
+static inline void green_frame_skip_entry(struct green_frame *f)
+{
+	const struct green_entry *e = (const void *)f->rsp;
+
+	if (f->ret != (const void *)green_stack_morestack_return)
+		return;
+	f->rsp = (uintptr_t)(e + 1) + 8;
+	f->ret = *(const void **)(e + 1);
+}
+
 /* Of which no more is known than its @rbp. False: that is not on the stack. */
 static inline bool green_frame_at(const struct green *t, const void *ret, uintptr_t rbp,
 				  struct green_frame *f)

@@ -15,6 +15,7 @@
 #include "memory/arena.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "sched/slice.h"
 #include "stack/bounds.h"
 #include "stack/move.h"
 #include "stack/refusal.h"
@@ -116,26 +117,33 @@ static uint64_t frame_of(uint64_t need)
 }
 
 /*
- * Debugging: with move=entry every entry check comes here. True: there was
- * room enough, the stack need not grow.
+ * Does the stack have what the entry check asks for? It came here though: the limit was
+ * raised as the thread's slice is over (sched/slice.c), or for debugging.
  */
-static bool entry_check_only(struct green *t, uint64_t need)
+static bool has_room(const struct green *t, uint64_t need)
+{
+	const struct green_entry *entry = in_front(t);
+	uintptr_t sp = entry ? (uintptr_t)(entry + 1) : green_caller_sp(t);
+
+	return sp - t->lo >= green_slot_slack(t->slot) + need;
+}
+
+/* Debugging: with move=entry every entry check comes here. */
+static void move_at_entry(struct green *t, uint64_t need)
 {
 	static unsigned int nr;
-	size_t room = t->sp - t->lo;
 	struct green_nomove why;
 
-	if (!green_rt.debug.move_entry || room < green_slot_slack(t->slot) + need)
-		return false;
+	if (!green_rt.debug.move_entry)
+		return;
 	/* What only begins segments would have as many as it has frames. */
 	if (t->segment && in_front(t) && in_front(t)->flags & GREEN_ENTRY_FIXED)
-		return true;
+		return;
 	/* A way out to foreign code (lend.S) has no frame: a segment would show nothing. */
 	if (in_front(t) && in_front(t)->flags & GREEN_ENTRY_FIXED && need & 1 && !frame_of(need))
-		return true;
+		return;
 	if (++nr % green_rt.debug.move_entry == 0)
 		move_or_begin(t, 0, need, &why);
-	return true;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -160,20 +168,12 @@ static size_t largest_stack(const struct green *t)
  * call goes on as long as there is room for those: the rest is a guess, and what
  * goes beyond meets the gap. On a slot without one no guess is ventured.
  */
-void rt_stack_grow(uint64_t need, uint64_t taken)
+static void grow(struct green *t, uint64_t need, uint64_t taken)
 {
-	struct green *t = green_worker->current;
 	struct green_nomove why;
 	size_t used = t->hi - t->sp, bytes = 2 * green_slot_bytes(t->slot);
 	int err;
 
-	if (taken == UINT64_MAX)
-		taken = frame_of(need);
-	/* alloca() of any number. */
-	if (need > GREEN_LARGEST_STACK)
-		need = taken = GREEN_LARGEST_STACK;
-	if (entry_check_only(t, need))
-		return;
 	green_rt.arena_full = false;
 	err = move_or_begin(t, larger(bytes, green_bytes_for(used + need)), need, &why);
 	/* Less than was asked for is better than nothing. */
@@ -194,4 +194,21 @@ void rt_stack_grow(uint64_t need, uint64_t taken)
 	green_die(t, "its stack of %zu bytes is full: %s", (size_t)(t->hi - t->lo),
 		  err == -ENOSPC ? "it has reached max_stack" :
 		  green_arena_why() ?: strerrordesc_np(-err));
+}
+
+void rt_stack_grow(uint64_t need, uint64_t taken)
+{
+	struct green_worker *w = green_worker;
+	struct green *t = w->current;
+
+	if (taken == UINT64_MAX)
+		taken = frame_of(need);
+	/* alloca() of any number. */
+	if (need > GREEN_LARGEST_STACK)
+		need = taken = GREEN_LARGEST_STACK;
+	if (has_room(t, need))
+		move_at_entry(t, need);
+	else
+		grow(t, need, taken);
+	green_slice_look(w, t);
 }

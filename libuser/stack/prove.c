@@ -207,7 +207,7 @@ static const void *innermost(const struct green *t)
 
 /*
  * A function that has not laid out its frame: its arguments, and then, like a
- * frame, the call of it.
+ * frame, the call of it. Of some nobody knows which of them are pointers.
  */
 static int prove_entry(struct green_proof *p, struct green_frame *f, struct green_nomove *why)
 {
@@ -216,7 +216,8 @@ static int prove_entry(struct green_proof *p, struct green_frame *f, struct gree
 	struct green_map m;
 	unsigned int i, n = 0;
 
-	if (!green_map_find((const char *)e->pc - 1, &m) || !(m.flags & GREEN_MAP_ARGS))
+	if (e->flags & GREEN_ENTRY_FIXED ||
+	    !green_map_find((const char *)e->pc - 1, &m) || !(m.flags & GREEN_MAP_ARGS))
 		return green_refuse(why, GREEN_NOMOVE_FRAME, (const void *)e->pc);
 	for (i = 0; i < m.nr_args; i++) {
 		unsigned int kind = green_map_arg(&m, i);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define FREE 16
@@ -186,7 +187,7 @@ TEST(the_attribute_is_a_call_that_can_be_undone)
 {
 	int r = 1;
 
-	EXPECT_EQ(0, green_run(NULL, starts_bound, &r));
+	EXPECT_EQ(0, green_run(&alone, starts_bound, &r));
 	EXPECT_EQ(0, r);
 	EXPECT_EQ(-EPERM, green_bind());
 	EXPECT_EQ(-EPERM, green_unbind());

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 #include "notes.h"
 
@@ -21,7 +22,7 @@
 static int run(int (*fn)(void *), void *arg)
 {
 	clear_notes();
-	return green_run(NULL, fn, arg);
+	return green_run(&alone, fn, arg);
 }
 
 /* Start fn(arg), let it come to where it waits, cancel it, join it. */

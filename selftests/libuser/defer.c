@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "alone.h"
 #include "defer.h"
 #include "kselftest_harness.h"
 
@@ -31,7 +32,7 @@ static void run(int (*fn)(void *), void *arg)
 {
 	nr_said = evaluated = 0;
 	said[0] = 0;
-	green_run(NULL, fn, arg);
+	green_run(&alone, fn, arg);
 }
 
 static int once(int n)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -67,7 +68,7 @@ static int go(void *arg)
 static int run(void (*fn)(void), struct way way)
 {
 	body = fn;
-	return green_run(NULL, go, &way);
+	return green_run(&alone, go, &way);
 }
 
 #define MOVES (stats.moves_copy + stats.moves_kernel)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "kselftest_harness.h"
 #include "moved.h"
@@ -157,8 +158,8 @@ static int exit_main(void *arg)
 TEST(exit_in_main_makes_run_return_0)
 {
 	nr_notes = 0;
-	EXPECT_EQ(0, green_run(NULL, exit_main, NULL));
-	EXPECT_EQ(7, green_run(NULL, exit_main, notes));
+	EXPECT_EQ(0, green_run(&alone, exit_main, NULL));
+	EXPECT_EQ(7, green_run(&alone, exit_main, notes));
 	EXPECT_EQ(2, nr_notes);
 }
 
@@ -365,7 +366,7 @@ TEST(a_thread_is_abandoned_in_its_exit)
 {
 	memset(notes, 0, sizeof(notes));
 	nr_notes = 0;
-	EXPECT_EQ(3, green_run(NULL, abandon, sleeps_in_its_exit));
+	EXPECT_EQ(3, green_run(&alone, abandon, sleeps_in_its_exit));
 	EXPECT_STREQ("s", notes);
 }
 
@@ -489,7 +490,7 @@ static void *runs_and_exits(void *arg)
 {
 	struct go g = { arg, NULL };
 
-	if (green_run(NULL, go_and_join, &g))
+	if (green_run(&alone, go_and_join, &g))
 		return NULL;
 	pthread_exit(&refused);
 }

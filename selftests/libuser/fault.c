@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "kselftest_harness.h"
 
@@ -28,7 +29,7 @@ static int runs(void *setup)
 
 	if (setup)
 		(*(void (**)(void))setup)();
-	return green_run(NULL, start, &attr);
+	return green_run(&alone, start, &attr);
 }
 
 /* fn in a thread, behind setup. */
@@ -191,7 +192,7 @@ TEST(a_handler_without_a_stack_gets_the_workers)
 	struct sigaction sa;
 
 	signal(SIGALRM, takes_room);
-	EXPECT_EQ(0, green_run(NULL, start_small, NULL));
+	EXPECT_EQ(0, green_run(&alone, start_small, NULL));
 	EXPECT_EQ(2048, interrupted.hi - interrupted.lo);
 	/* Neither on the stack nor below it. */
 	EXPECT_LT(64 << 10, interrupted.hi - handled_at);

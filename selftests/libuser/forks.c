@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -267,11 +268,11 @@ TEST(a_child_returns_from_green_run_and_calls_it_again)
 	int status, ret, seven = 7;
 
 	fflush(NULL);
-	ret = green_run(NULL, forks_in_main, NULL);
+	ret = green_run(&alone, forks_in_main, NULL);
 	if (!main_child) {
 		if (ret != 2)
 			_exit(1);
-		_exit(green_run(NULL, answers, &seven));
+		_exit(green_run(&alone, answers, &seven));
 	}
 	EXPECT_EQ(1, ret);
 	EXPECT_EQ(main_child, waitpid(main_child, &status, 0));
@@ -305,7 +306,7 @@ static int again(void *arg)
 	pid_t pid = 0;
 	green_t *t;
 
-	MUST(green_run(NULL, answers, NULL) == -EBUSY);
+	MUST(green_run(&alone, answers, NULL) == -EBUSY);
 	MUST(!pipe(notes));
 	t = green_go(runs_again, &pid);
 	MUST(!green_join(t));
@@ -349,7 +350,7 @@ static void *forks_outside(void *arg)
 	int status, seven = 7;
 
 	if (!pid)
-		_exit(green_sleep_ns(1) == -EPERM ? green_run(NULL, answers, &seven) : 1);
+		_exit(green_sleep_ns(1) == -EPERM ? green_run(&alone, answers, &seven) : 1);
 	waitpid(pid, &status, 0);
 	return (void *)(long)status;
 }

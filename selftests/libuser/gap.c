@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
@@ -68,6 +69,7 @@ static int overruns(void *arg)
 	struct overrun *o = arg;
 
 	o->attr.name = "victim";
+	o->opt.workers = 1;
 	return green_run(&o->opt, among_neighbours, o);
 }
 
@@ -252,22 +254,22 @@ static size_t gap_of(const struct green_options *opt, const struct gaps *which)
 
 TEST(as_large_as_asked_for)
 {
-	struct green_options wide = { .gap = (1 << 20) - 5 }, one = { .gap = 1 };
+	struct green_options wide = { ALONE, .gap = (1 << 20) - 5 }, one = { ALONE, .gap = 1 };
 
 	ASSERT_EQ(0, pipe(null_pipe));
-	EXPECT_LE(USUAL_GAP, gap_of(NULL, &(struct gaps){ .fn = tells }));
-	EXPECT_LE(USUAL_GAP, gap_of(NULL, &(struct gaps){ .fn = tells_called }));
+	EXPECT_LE(USUAL_GAP, gap_of(&alone, &(struct gaps){ .fn = tells }));
+	EXPECT_LE(USUAL_GAP, gap_of(&alone, &(struct gaps){ .fn = tells_called }));
 	for (size_t size = 1 << 10; size < 1 << 20; size *= 2) {
 		struct gaps g = { .attr = { .stack_size = size }, .fn = tells_called };
 
-		EXPECT_LE(USUAL_GAP, gap_of(NULL, &g));
+		EXPECT_LE(USUAL_GAP, gap_of(&alone, &g));
 	}
 	EXPECT_LE(1 << 20, gap_of(&wide, &(struct gaps){ .fn = tells }));
 	EXPECT_EQ(4096, gap_of(&one, &(struct gaps){ .fn = tells }));
-	EXPECT_EQ(4096, gap_of(NULL, &(struct gaps){ .attr.gap = 1, .fn = tells }));
+	EXPECT_EQ(4096, gap_of(&alone, &(struct gaps){ .attr.gap = 1, .fn = tells }));
 	EXPECT_LE(2 << 20, gap_of(&one, &(struct gaps){ .attr.gap = 2 << 20, .fn = tells }));
 	/* Only code that tests runs on one that is smaller than 64 KiB. */
-	EXPECT_EQ(4096, gap_of(NULL, &(struct gaps){ .attr.stack_size = 32 << 10,
+	EXPECT_EQ(4096, gap_of(&alone, &(struct gaps){ .attr.stack_size = 32 << 10,
 					     .fn = tells }));
 }
 
@@ -289,7 +291,7 @@ TEST(beyond_all_bounds)
 	EXPECT_EQ(-EINVAL, green_run(&opt, measure, NULL));
 	opt.gap = SIZE_MAX;
 	EXPECT_EQ(-EINVAL, green_run(&opt, measure, NULL));
-	EXPECT_EQ(0, green_run(NULL, starts_with, &(struct green_attr){ .gap = SIZE_MAX }));
+	EXPECT_EQ(0, green_run(&alone, starts_with, &(struct green_attr){ .gap = SIZE_MAX }));
 }
 
 /* ---- deferred calls ------------------------------------------------------- */
@@ -335,7 +337,7 @@ static int start_small(void *arg)
 
 TEST(foreign_functions_that_were_deferred)
 {
-	EXPECT_EQ(0, green_run(NULL, start_small, NULL));
+	EXPECT_EQ(0, green_run(&alone, start_small, NULL));
 	for (int i = 0; i < 3; i++)
 		EXPECT_LE(32 << 10, room[i]);
 }
@@ -363,7 +365,7 @@ static int all_kinds(void *arg)
 
 TEST(slots_of_all_gaps_serve_again)
 {
-	struct green_options opt = { .arena_size = 64 << 20 };
+	struct green_options opt = { ALONE, .arena_size = 64 << 20 };
 
 	EXPECT_EQ(0, green_run(&opt, all_kinds, NULL));
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -217,7 +218,7 @@ static int all_sleep(void *arg)
 
 TEST(memory_is_given_back_while_all_sleep)
 {
-	EXPECT_EQ(0, green_run(NULL, all_sleep, NULL));
+	EXPECT_EQ(0, green_run(&alone, all_sleep, NULL));
 	EXPECT_TRUE(seen.asleep);
 	EXPECT_LT(SLEEPERS * USED_KB / 2, seen.before - seen.after);
 }
@@ -271,7 +272,7 @@ static int prints_after_a_wait(void *arg)
 
 TEST(a_smaller_stack_has_what_was_asked_for)
 {
-	static const struct green_options small = { .stack_size = 1024 };
+	static const struct green_options small = { .workers = 1, .stack_size = 1024 };
 
 	shortage = 0;
 	EXPECT_EQ(0, green_run(&small, prints_after_a_wait, NULL));

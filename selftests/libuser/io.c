@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define MUST(c) do { if (!(c)) return __LINE__; } while (0)
@@ -39,7 +40,7 @@ static int files(void *arg)
 
 TEST(files_are_read_and_written)
 {
-	EXPECT_EQ(0, green_run(NULL, files, NULL));
+	EXPECT_EQ(0, green_run(&alone, files, NULL));
 }
 
 static int listener(struct sockaddr_in *addr)
@@ -111,7 +112,7 @@ static int echo_server(void *arg)
 TEST(fifty_clients_of_an_echo_server)
 {
 	answered = 0;
-	EXPECT_EQ(0, green_run(NULL, echo_server, NULL));
+	EXPECT_EQ(0, green_run(&alone, echo_server, NULL));
 	EXPECT_EQ(1000, answered);
 }
 
@@ -141,7 +142,7 @@ static int deadlines(void *arg)
 
 TEST(deadlines_end_waits)
 {
-	EXPECT_EQ(0, green_run(NULL, deadlines, NULL));
+	EXPECT_EQ(0, green_run(&alone, deadlines, NULL));
 }
 
 static int pipe_fd[2];
@@ -175,7 +176,7 @@ static int many(void *arg)
 
 TEST(five_thousand_waits_at_once)
 {
-	EXPECT_EQ(0, green_run(NULL, many, NULL));
+	EXPECT_EQ(0, green_run(&alone, many, NULL));
 	EXPECT_EQ(5000, got);
 }
 

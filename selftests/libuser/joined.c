@@ -3,6 +3,8 @@
 #include <green.h>
 #include <stdarg.h>
 
+#include "alone.h"
+
 #define NOINLINE __attribute__((noinline))
 
 static int *kept;
@@ -53,5 +55,5 @@ static int start(void *arg)
 
 int main(void)
 {
-	return green_run(NULL, start, NULL);
+	return green_run(&alone, start, NULL);
 }

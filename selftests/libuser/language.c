@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -39,7 +40,7 @@ static int run(struct go *g, void (*fn)(long *))
 	memset(g, 0, sizeof(*g));
 	g->fn = fn;
 	setenv("GREEN_DEBUG", "move=entry", 1);
-	return green_run(NULL, start, g);
+	return green_run(&alone, start, g);
 }
 
 #define MOVES (stats.moves_copy + stats.moves_kernel)

@@ -16,6 +16,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "kselftest_harness.h"
 #include "leave.h"
@@ -88,7 +89,7 @@ static int runs_victim(void *arg)
 
 static int in_a_thread(void *arg)
 {
-	return green_run(NULL, runs_victim, arg);
+	return green_run(&alone, runs_victim, arg);
 }
 
 static int child_thread(void (*fn)(void *))
@@ -320,7 +321,7 @@ static void unseen(void *arg)
 
 TEST(an_older_segment_ends_after_a_jump_that_nobody_saw)
 {
-	static const struct green_options small = { .arena_size = 256 << 20 };
+	static const struct green_options small = { ALONE, .arena_size = 256 << 20 };
 
 	bad = 0;
 	victim = unseen;
@@ -668,7 +669,7 @@ static void jumps_out_of_run(void *arg)
 static int run_below_setjmp(void (*fn)(void *))
 {
 	victim = fn;
-	return setjmp(env) ? 77 : green_run(NULL, runs_victim, NULL);
+	return setjmp(env) ? 77 : green_run(&alone, runs_victim, NULL);
 }
 
 TEST(a_jump_to_another_stack)

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
@@ -81,7 +82,7 @@ static int with_address_space(void *mb)
 {
 	if (limit(RLIMIT_AS, *(size_t *)mb << 20))
 		return 9;
-	return green_run(NULL, some_threads, NULL) ? 1 : 0;
+	return green_run(&alone, some_threads, NULL) ? 1 : 0;
 }
 
 TEST(a_smaller_arena_is_taken)
@@ -108,7 +109,7 @@ static int half_is_left(void *arg)
 {
 	if (limit(RLIMIT_AS, 600 << 20))
 		return 9;
-	return green_run(NULL, memory_is_left, NULL);
+	return green_run(&alone, memory_is_left, NULL);
 }
 
 TEST(the_program_has_its_share)
@@ -118,7 +119,7 @@ TEST(the_program_has_its_share)
 
 static int what_is_asked_for(void *arg)
 {
-	struct green_options opt = { .arena_size = (size_t)4 << 30 };
+	struct green_options opt = { .workers = 1, .arena_size = (size_t)4 << 30 };
 	const char *why;
 
 	if (limit(RLIMIT_AS, 1 << 30))
@@ -155,17 +156,17 @@ static int fails(const struct green_options *opt, int err, const char *word)
 
 TEST(options_that_cannot_be)
 {
-	EXPECT_TRUE(fails(&(struct green_options){ .arena_size = 4096 }, -EINVAL,
+	EXPECT_TRUE(fails(&(struct green_options){ .workers = 1, .arena_size = 4096 }, -EINVAL,
 			  "arena_size: 4096 bytes are less than 5767168"));
-	EXPECT_TRUE(fails(&(struct green_options){ .arena_size = LEAST - 1 }, -EINVAL, "arena_size"));
+	EXPECT_TRUE(fails(&(struct green_options){ .workers = 1, .arena_size = LEAST - 1 }, -EINVAL, "arena_size"));
 	EXPECT_TRUE(fails(&(struct green_options){ .arena_size = LEAST, .workers = 2 }, -EINVAL,
 			  "arena_size"));
-	EXPECT_TRUE(fails(&(struct green_options){ .arena_size = 1 }, -EINVAL, "arena_size"));
+	EXPECT_TRUE(fails(&(struct green_options){ .workers = 1, .arena_size = 1 }, -EINVAL, "arena_size"));
 	EXPECT_TRUE(fails(&(struct green_options){ .workers = 65 }, -EINVAL, "workers: 65"));
 	EXPECT_TRUE(fails(&(struct green_options){ .max_stack = (size_t)3 << 30 }, -EINVAL,
 			  "max_stack"));
 	EXPECT_TRUE(fails(&(struct green_options){ .stack_size = 32 * MB }, -EINVAL, "stack_size"));
-	EXPECT_TRUE(fails(&(struct green_options){ .max_stack = 4096 }, -EINVAL,
+	EXPECT_TRUE(fails(&(struct green_options){ .workers = 1, .max_stack = 4096 }, -EINVAL,
 			  "no stack for the first thread: max_stack is 4096"));
 	EXPECT_TRUE(fails(&(struct green_options){ .gap = SIZE_MAX }, -EINVAL, "gap"));
 	setenv("GREEN_DEBUG", "moove", 1);
@@ -180,7 +181,7 @@ static int returns_seven(void *arg)
 
 TEST(the_least_arena_is_enough)
 {
-	struct green_options opt = { .arena_size = LEAST };
+	struct green_options opt = { .workers = 1, .arena_size = LEAST };
 
 	EXPECT_EQ(7, green_run(&opt, returns_seven, NULL));
 	EXPECT_EQ(NULL, green_run_error());
@@ -188,7 +189,7 @@ TEST(the_least_arena_is_enough)
 
 static int inside(void *arg)
 {
-	struct green_options opt = { .quiet = 1 };
+	struct green_options opt = { .workers = 1, .quiet = 1 };
 
 	return green_run(&opt, returns_seven, NULL) == -EBUSY &&
 	       strstr(green_run_error(), "it runs already") ? 0 : 1;
@@ -201,9 +202,9 @@ static int returns_eagain(void *arg)
 
 TEST(inside_itself)
 {
-	EXPECT_EQ(0, green_run(NULL, inside, NULL));
+	EXPECT_EQ(0, green_run(&alone, inside, NULL));
 	/* What the program returns is not a failure of ours. */
-	EXPECT_EQ(-EAGAIN, green_run(NULL, returns_eagain, NULL));
+	EXPECT_EQ(-EAGAIN, green_run(&alone, returns_eagain, NULL));
 	EXPECT_EQ(NULL, green_run_error());
 }
 
@@ -216,7 +217,7 @@ static int without_uring(void *quiet)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = { 4, code };
-	struct green_options opt = { .quiet = *(int *)quiet };
+	struct green_options opt = { .workers = 1, .quiet = *(int *)quiet };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
@@ -268,7 +269,7 @@ static int locks_inside(void *flags)
 
 static int locks_before(void *flags)
 {
-	struct green_options opt = { .arena_size = SOME_GIGABYTE };
+	struct green_options opt = { .workers = 1, .arena_size = SOME_GIGABYTE };
 	int none = MCL_FUTURE;
 	int ret;
 
@@ -280,7 +281,7 @@ static int locks_before(void *flags)
 
 static int locks_only_inside(void *flags)
 {
-	struct green_options opt = { .arena_size = SOME_GIGABYTE };
+	struct green_options opt = { .workers = 1, .arena_size = SOME_GIGABYTE };
 
 	return green_run(&opt, locks_inside, flags);
 }
@@ -292,7 +293,7 @@ static int locks_little(void *flags)
 		return 9;
 	if (limit(RLIMIT_MEMLOCK, 8 << 20) || mlockall(*(int *)flags))
 		return 8;
-	return green_run(NULL, some_threads, NULL);
+	return green_run(&alone, some_threads, NULL);
 }
 
 TEST(mlockall_populates_no_arena)
@@ -365,7 +366,7 @@ static int with_few_mappings(void *stack_size)
 		if (mprotect(p + i * page, page, PROT_READ))
 			return 9;
 	setenv("GREEN_DEBUG", "mappings", 1);
-	return green_run(NULL, many, stack_size);
+	return green_run(&alone, many, stack_size);
 }
 
 TEST(few_mappings)
@@ -386,7 +387,7 @@ TEST(few_mappings)
 
 static int full(void *arg)
 {
-	struct green_options opt = { .arena_size = 16 * MB };
+	struct green_options opt = { .workers = 1, .arena_size = 16 * MB };
 	size_t stack = 64 << 10;
 
 	return green_run(&opt, many, &stack);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "kselftest_harness.h"
 #include "moved.h"
@@ -355,7 +356,7 @@ TEST(parked_threads_are_moved_by_another)
 	long result[4] = { 0 };
 	int n;
 
-	EXPECT_EQ(0, green_run(NULL, move_parked, result));
+	EXPECT_EQ(0, green_run(&alone, move_parked, result));
 	for (n = 0; n < 4; n++)
 		EXPECT_EQ(101, result[n]);
 }
@@ -490,7 +491,7 @@ TEST(a_stack_that_is_full_ends_the_process_with_one_line)
 {
 	struct go g = { overflow, malloc(sizeof(long)) };
 
-	EXPECT_TRUE(is_abort(child(runs, &(struct run){ NULL, go_and_join, &g })));
+	EXPECT_TRUE(is_abort(child(runs, &(struct run){ &alone, go_and_join, &g })));
 	EXPECT_STREQ("green: thread 2 (unnamed): its stack of 16773120 bytes is full: it has "
 		     "reached max_stack\n", said);
 }
@@ -498,6 +499,7 @@ TEST(a_stack_that_is_full_ends_the_process_with_one_line)
 TEST(a_large_frame_does_not_jump_over_the_seal)
 {
 	static const struct green_options tight = {
+		ALONE,
 		.stack_size = 16 << 10, .max_stack = 40 << 10,
 	};
 
@@ -545,7 +547,7 @@ TEST(structs_by_value_that_point_into_the_stack)
 	long top = 0;
 
 	miscounted = 0;
-	EXPECT_EQ(0, green_run(NULL, go_counting, &top));
+	EXPECT_EQ(0, green_run(&alone, go_counting, &top));
 	EXPECT_EQ(1, top);
 	EXPECT_EQ(0, miscounted);
 }

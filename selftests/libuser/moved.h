@@ -7,6 +7,8 @@
 #include <green.h>
 #include <stdio.h>
 
+#include "alone.h"
+
 static unsigned long moved, refused;
 
 static void __attribute__((noinline)) move_me(size_t size)
@@ -40,7 +42,7 @@ static int run_thread(void (*fn)(void *), void *arg)
 	struct go g = { fn, arg };
 
 	moved = refused = 0;
-	return green_run(NULL, go_and_join, &g);
+	return green_run(&alone, go_and_join, &g);
 }
 
 #endif

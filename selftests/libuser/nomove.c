@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
 
@@ -50,7 +51,7 @@ static int go_and_join(void *arg)
 static void run(void (*fn)(void *))
 {
 	memset(&got, 0, sizeof(got));
-	got.err = green_run(NULL, go_and_join, (void *)fn) ?: got.err;
+	got.err = green_run(&alone, go_and_join, (void *)fn) ?: got.err;
 }
 
 #define EXPECT_REFUSED(code, name)					\
@@ -539,7 +540,7 @@ static int move_during_read(void *arg)
 
 TEST(io_in_flight_into_the_stack)
 {
-	EXPECT_EQ(0, green_run(NULL, move_during_read, NULL));
+	EXPECT_EQ(0, green_run(&alone, move_during_read, NULL));
 	EXPECT_REFUSED(GREEN_NOMOVE_IO, "reads_into_its_stack");
 	EXPECT_EQ('x', got.result);
 }
@@ -559,7 +560,7 @@ static int move_a_finished_one(void *arg)
 
 TEST(a_thread_that_has_ended)
 {
-	EXPECT_EQ(0, green_run(NULL, move_a_finished_one, NULL));
+	EXPECT_EQ(0, green_run(&alone, move_a_finished_one, NULL));
 	EXPECT_REFUSED(GREEN_NOMOVE_RUNNING, "");
 }
 

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 /* ---- the code generator (60 lines) ------------------------------------ */
@@ -116,7 +117,7 @@ static int run_with(unsigned int nr_slots, bool registered)
 	generated = (long (*)(long, void (*)(void)))u->code;
 	result = moved = 0;
 	if (!err)
-		err = green_run(NULL, start, NULL);
+		err = green_run(&alone, start, NULL);
 	if (registered)
 		green_ptrmap_unregister(&set);
 	munmap(u, sizeof(*u));

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "kselftest_harness.h"
 #include "moved.h"
@@ -521,7 +522,7 @@ TEST(a_cancel_waits_for_the_end_of_a_panic)
 {
 	memset(notes, 0, sizeof(notes));
 	nr_notes = 0;
-	EXPECT_EQ(-ECANCELED, green_run(NULL, cancel_in_panic, NULL));
+	EXPECT_EQ(-ECANCELED, green_run(&alone, cancel_in_panic, NULL));
 	EXPECT_STREQ("sd", notes);
 }
 

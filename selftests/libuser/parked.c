@@ -2,6 +2,8 @@
 /* A program for unwind.sh: a call chain of three that parks. */
 #include <green.h>
 
+#include "alone.h"
+
 #define NOINLINE __attribute__((noinline, noclone))
 
 static volatile int sink;
@@ -32,6 +34,6 @@ static int start(void *arg)
 int main(void)
 {
 	/* Not a tail call: main is to be seen. */
-	sink = green_run(0, start, 0);
+	sink = green_run(&alone, start, 0);
 	return sink;
 }

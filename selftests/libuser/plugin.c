@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 /* Of the library; not for the public. */
@@ -72,7 +73,7 @@ static int both(void *arg)
 
 TEST(libraries_that_come_and_go)
 {
-	static const struct green_options opt = { .stack_size = 1 << 20 };
+	static const struct green_options opt = { ALONE, .stack_size = 1 << 20 };
 
 	/* What was not adjusted is to be missed. */
 	setenv("GREEN_DEBUG", "seal", 1);

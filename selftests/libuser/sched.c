@@ -6,11 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 static int in_main(int (*fn)(void *), void *arg)
 {
-	return green_run(NULL, fn, arg);
+	return green_run(&alone, fn, arg);
 }
 
 static int return_seven(void *arg)
@@ -28,7 +29,7 @@ TEST(run_returns_what_main_returns)
 static int run_inside(void *arg)
 {
 	(void)arg;
-	return green_run(NULL, return_seven, NULL);
+	return green_run(&alone, return_seven, NULL);
 }
 
 TEST(run_inside_run_is_busy)
@@ -230,7 +231,7 @@ TEST(outside_of_run_calls_say_eperm)
 
 TEST(a_max_stack_beyond_2_GiB_is_refused)
 {
-	struct green_options opt = { .max_stack = 4UL << 30 };
+	struct green_options opt = { ALONE, .max_stack = 4UL << 30 };
 
 	EXPECT_EQ(-EINVAL, green_run(&opt, return_seven, NULL));
 	opt.max_stack = 1UL << 30;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -69,7 +70,7 @@ static int run(void (*fn)(long *))
 {
 	memset(&test, 0, sizeof(test));
 	test.fn = fn;
-	return green_run(NULL, go, NULL);
+	return green_run(&alone, go, NULL);
 }
 
 /* Forced moves make segments where there would be none, and keep none. */
@@ -450,7 +451,7 @@ static int arrays_in_64_kib(void *arg)
 
 TEST(a_guess_that_is_beyond_max_stack)
 {
-	static const struct green_options tight = { .stack_size = 16 << 10,
+	static const struct green_options tight = { ALONE, .stack_size = 16 << 10,
 						    .max_stack = 64 << 10 };
 
 	EXPECT_EQ(0, green_run(&tight, arrays_in_64_kib, (void *)3000));
@@ -749,7 +750,7 @@ TEST(another_thread_moves_the_newest_segment)
 {
 	memset(&test, 0, sizeof(test));
 	test.fn = parks;
-	EXPECT_EQ(0, green_run(NULL, move_sleeper, NULL));
+	EXPECT_EQ(0, green_run(&alone, move_sleeper, NULL));
 	EXPECT_EQ(42, test.r[0]);
 	EXPECT_EQ(1, test.r[7]);
 	if (UNFORCED)
@@ -760,7 +761,7 @@ TEST(another_thread_moves_the_newest_segment)
 /* ---- segments that nest ------------------------------------------------- */
 
 /* Room for a few dozen slots, gaps included. */
-static const struct green_options small_arena = { .arena_size = 96 << 20 };
+static const struct green_options small_arena = { ALONE, .arena_size = 96 << 20 };
 
 #define DEPTH 6
 #define TURNS 2000
@@ -858,7 +859,7 @@ static int many_nest(void *arg)
 
 TEST(slots_serve_other_threads_whatever_the_order)
 {
-	static const struct green_options opt = { .arena_size = 64 << 20 };
+	static const struct green_options opt = { ALONE, .arena_size = 64 << 20 };
 
 	EXPECT_EQ(0, green_run(&opt, many_nest, NULL));
 }
@@ -880,6 +881,7 @@ static int fills_the_arena(void *arg)
 TEST(an_arena_that_is_full_is_named)
 {
 	static const struct green_options opt = {
+		ALONE,
 		.arena_size = 32 << 20, .max_stack = 1 << 30,
 	};
 	char said[400] = "";

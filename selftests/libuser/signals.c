@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "child.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
@@ -83,7 +84,7 @@ TEST(handlers_have_room)
 			chunk[i][k] = i ^ k;
 	}
 	signal(SIGUSR1, takes_much);
-	EXPECT_EQ(0, green_run(NULL, raises_among_chunks, NULL));
+	EXPECT_EQ(0, green_run(&alone, raises_among_chunks, NULL));
 	EXPECT_EQ(0, sigaction(SIGUSR1, NULL, &sa));
 	EXPECT_EQ(SA_RESTART, sa.sa_flags & (SA_RESTART | SA_ONSTACK));
 	EXPECT_EQ((uintptr_t)takes_much, (uintptr_t)sa.sa_handler);
@@ -117,7 +118,7 @@ static int raises(void *arg)
 static int handler_without_end(void *arg)
 {
 	signal(SIGUSR1, descends_in_handler);
-	return green_run(NULL, raises, NULL);
+	return green_run(&alone, raises, NULL);
 }
 
 static void far_frame(int sig)
@@ -128,7 +129,7 @@ static void far_frame(int sig)
 static int handler_with_large_frame(void *arg)
 {
 	signal(SIGUSR1, far_frame);
-	return green_run(NULL, raises, NULL);
+	return green_run(&alone, raises, NULL);
 }
 
 TEST(a_handler_that_takes_too_much)
@@ -243,7 +244,7 @@ TEST(handlers_that_come_later)
 	for (enum how how = 0; how < HOWS; how++) {
 		struct sigaction sa;
 
-		EXPECT_EQ(0, green_run(NULL, among_packed, &how));
+		EXPECT_EQ(0, green_run(&alone, among_packed, &how));
 		/* Not near any stack of threads. */
 		EXPECT_LT(1 << 20, labs((long)(handled_at - stack_hi))) {
 			TH_LOG("installed by way %d", how);
@@ -272,7 +273,7 @@ TEST(flags_are_the_programs)
 	struct sigaction first = { .sa_handler = takes_much, .sa_flags = SA_NODEFER }, sa;
 
 	sigaction(SIGUSR1, &first, NULL);
-	EXPECT_EQ(0, green_run(NULL, looks_and_replaces, NULL));
+	EXPECT_EQ(0, green_run(&alone, looks_and_replaces, NULL));
 	EXPECT_EQ(0, (seen.sa_flags | replaced.sa_flags) & SA_ONSTACK);
 	EXPECT_EQ((uintptr_t)takes_much, (uintptr_t)replaced.sa_handler);
 	sigaction(SIGUSR1, NULL, &sa);
@@ -306,7 +307,7 @@ static int handles_faults(void *arg)
 
 static int handles_faults_inside(void)
 {
-	int ret = green_run(NULL, handles_faults, "");
+	int ret = green_run(&alone, handles_faults, "");
 
 	return ret ? ret : handled != 3;
 }
@@ -325,7 +326,7 @@ static int faults_and_overruns(void *arg)
 
 static int overrun_with_handler(void *arg)
 {
-	return green_run(NULL, faults_and_overruns, "");
+	return green_run(&alone, faults_and_overruns, "");
 }
 
 TEST(a_fault_handler_of_the_program)
@@ -336,7 +337,7 @@ TEST(a_fault_handler_of_the_program)
 	/* Before, and inside. */
 	sigaction(SIGSEGV, &own, NULL);
 	handled = 0;
-	EXPECT_EQ(0, green_run(NULL, handles_faults, NULL));
+	EXPECT_EQ(0, green_run(&alone, handles_faults, NULL));
 	EXPECT_EQ(3, handled);
 	sigaction(SIGSEGV, NULL, &sa);
 	EXPECT_EQ((uintptr_t)opens_page, (uintptr_t)sa.sa_sigaction);
@@ -387,7 +388,7 @@ TEST(a_larger_stack_stays)
 
 	sigaltstack(&own, NULL);
 	on_stack(says_where);
-	EXPECT_EQ(0, green_run(NULL, raises, NULL));
+	EXPECT_EQ(0, green_run(&alone, raises, NULL));
 	EXPECT_TRUE(handled_on(&own));
 	sigaltstack(NULL, &now);
 	EXPECT_TRUE(same(&own, &now));
@@ -399,7 +400,7 @@ TEST(a_smaller_stack_comes_back)
 
 	sigaltstack(&own, NULL);
 	on_stack(takes_much);
-	EXPECT_EQ(0, green_run(NULL, raises, NULL));
+	EXPECT_EQ(0, green_run(&alone, raises, NULL));
 	EXPECT_FALSE(handled_on(&own));
 	sigaltstack(NULL, &now);
 	EXPECT_TRUE(same(&own, &now));
@@ -410,7 +411,7 @@ TEST(no_stack_comes_back)
 	stack_t now;
 
 	on_stack(takes_much);
-	EXPECT_EQ(0, green_run(NULL, raises, NULL));
+	EXPECT_EQ(0, green_run(&alone, raises, NULL));
 	sigaltstack(NULL, &now);
 	EXPECT_EQ(SS_DISABLE, now.ss_flags);
 }
@@ -420,7 +421,7 @@ TEST(a_stack_that_is_set_inside_stays)
 	stack_t own = with_bytes(64 << 10), now;
 
 	on_stack(says_where);
-	EXPECT_EQ(0, green_run(NULL, changes_stack, &own));
+	EXPECT_EQ(0, green_run(&alone, changes_stack, &own));
 	EXPECT_TRUE(handled_on(&own));
 	sigaltstack(NULL, &now);
 	EXPECT_TRUE(same(&own, &now));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
 
@@ -71,7 +72,7 @@ static int hundreds_of_megabytes(void *arg)
 
 TEST(memory_of_large_stacks_is_given_back)
 {
-	EXPECT_EQ(0, green_run(NULL, hundreds_of_megabytes, NULL));
+	EXPECT_EQ(0, green_run(&alone, hundreds_of_megabytes, NULL));
 	EXPECT_EQ(300, memory.sum);
 	EXPECT_GE(64 << 20, memory.after - memory.before);
 }
@@ -93,7 +94,7 @@ static int at_the_same_time(void *arg)
 
 TEST(caches_under_a_hundred_growing_threads)
 {
-	EXPECT_EQ(0, green_run(NULL, at_the_same_time, NULL));
+	EXPECT_EQ(0, green_run(&alone, at_the_same_time, NULL));
 	EXPECT_EQ(2000, memory.sum);
 }
 
@@ -159,7 +160,7 @@ TEST(an_idle_stack_shrinks)
 {
 	memset(&idle, 0, sizeof(idle));
 	ASSERT_EQ(0, pipe(idle.wait));
-	EXPECT_EQ(0, green_run(NULL, looks_at, &(struct idler){ large_once }));
+	EXPECT_EQ(0, green_run(&alone, looks_at, &(struct idler){ large_once }));
 	EXPECT_LT(500 << 10, idle.large);
 	EXPECT_GE(64 << 10, idle.small);
 	EXPECT_EQ(77, idle.sum);
@@ -187,7 +188,7 @@ TEST(a_pinned_idle_stack_does_not)
 {
 	memset(&idle, 0, sizeof(idle));
 	ASSERT_EQ(0, pipe(idle.wait));
-	EXPECT_EQ(0, green_run(NULL, looks_at, &(struct idler){ large_and_pinned }));
+	EXPECT_EQ(0, green_run(&alone, looks_at, &(struct idler){ large_and_pinned }));
 	EXPECT_EQ(idle.large, idle.small);
 	EXPECT_EQ(0, idle.stats.shrunk);
 	EXPECT_EQ(0, idle.stats.refused[GREEN_NOMOVE_PINNED]);
@@ -230,7 +231,7 @@ TEST(an_idle_stack_of_foreign_code_gives_pages_back)
 {
 	memset(&idle, 0, sizeof(idle));
 	ASSERT_EQ(0, pipe(idle.wait));
-	EXPECT_EQ(0, green_run(NULL, looks_at_foreign, NULL));
+	EXPECT_EQ(0, green_run(&alone, looks_at_foreign, NULL));
 	EXPECT_EQ(IDLE, idle.sum);
 	EXPECT_EQ(IDLE, idle.stats.trimmed);
 	/* 200 KiB each; old kernels count resident pages in batches. */
@@ -281,7 +282,7 @@ TEST(small_stacks_are_packed_and_grow)
 	int neighbours = 0;
 
 	memset(&small, 0, sizeof(small));
-	EXPECT_EQ(0, green_run(NULL, many_small, NULL));
+	EXPECT_EQ(0, green_run(&alone, many_small, NULL));
 	EXPECT_EQ(SMALL * (SMALL - 1) / 2, small.sum);
 	for (int i = 0; i < SMALL; i++) {
 		EXPECT_EQ(2048, small.hi[i] - small.lo[i]);
@@ -306,7 +307,7 @@ static int small_for_untested(void *arg)
 
 TEST(a_small_stack_of_code_that_tests_nothing_has_a_seal)
 {
-	EXPECT_EQ(0, green_run(NULL, small_for_untested, NULL));
+	EXPECT_EQ(0, green_run(&alone, small_for_untested, NULL));
 	EXPECT_EQ((16 << 10) - 4096, untested[0].hi - untested[0].lo);
 	EXPECT_EQ((16 << 10) - 4096, untested[1].hi - untested[1].lo);
 }
@@ -344,7 +345,7 @@ static int crowd(void *arg)
 TEST(slabs_without_a_thread_give_their_pages_back)
 {
 	memset(&small, 0, sizeof(small));
-	EXPECT_EQ(0, green_run(NULL, crowd, NULL));
+	EXPECT_EQ(0, green_run(&alone, crowd, NULL));
 	EXPECT_EQ(CROWD, small.sum);
 	/* A page each, more or less. */
 	EXPECT_LE(CROWD * 4096L * 9 / 10, (long)(small.during - small.before));
@@ -384,7 +385,7 @@ static int go_frames(void *arg)
 
 TEST(frame_pointers_lead_to_the_first_frame_after_a_move)
 {
-	static const struct green_options opt = { .stack_size = 1 << 20 };
+	static const struct green_options opt = { ALONE, .stack_size = 1 << 20 };
 
 	EXPECT_EQ(0, green_run(&opt, go_frames, NULL));
 	/* foreign_frames(), 31 walks(), frames(). */
@@ -425,7 +426,7 @@ static int core_size(void *arg)
 
 TEST(core_files_have_stacks_but_not_the_whole_arena)
 {
-	EXPECT_EQ(0, green_run(NULL, core_size, NULL));
+	EXPECT_EQ(0, green_run(&alone, core_size, NULL));
 	EXPECT_LT(0, core.dumped);
 	EXPECT_GT(256L << 20, core.dumped);
 	/* The module's pages are in none. */
@@ -460,7 +461,7 @@ static int go_poisoned(void *arg)
 TEST(a_stale_address_reads_poison)
 {
 	setenv("GREEN_DEBUG", "poison", 1);
-	EXPECT_EQ(0, green_run(NULL, go_poisoned, NULL));
+	EXPECT_EQ(0, green_run(&alone, go_poisoned, NULL));
 	EXPECT_EQ(0x67676767, stale);
 }
 
@@ -504,7 +505,7 @@ static int go_large(void *arg)
 TEST(closures_of_5000_bytes_at_100_depths)
 {
 	closed = 0;
-	EXPECT_EQ(0, green_run(NULL, go_large, NULL));
+	EXPECT_EQ(0, green_run(&alone, go_large, NULL));
 	EXPECT_EQ(5050 + 101 * 1000, closed);
 }
 

@@ -4,6 +4,7 @@
 #include <green.h>
 #include <stdint.h>
 
+#include "alone.h"
 #include "kselftest_harness.h"
 
 static int bad;
@@ -56,7 +57,7 @@ static int registers(void *arg)
 TEST(callee_saved_registers_survive)
 {
 	bad = 0;
-	EXPECT_EQ(0, green_run(NULL, registers, NULL));
+	EXPECT_EQ(0, green_run(&alone, registers, NULL));
 	EXPECT_EQ(0, bad);
 }
 
@@ -86,7 +87,7 @@ static int rounding(void *arg)
 TEST(rounding_modes_stay_with_their_thread)
 {
 	bad = 0;
-	EXPECT_EQ(0, green_run(NULL, rounding, NULL));
+	EXPECT_EQ(0, green_run(&alone, rounding, NULL));
 	EXPECT_EQ(0, bad);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "workers.h"
 
 static struct green_sem s;
@@ -491,7 +492,7 @@ GREEN_TEST(syncs, after_fork, forks);
 
 TEST(deadline_that_has_passed)
 {
-	EXPECT_EQ(0, green_run(NULL, at_once, NULL));
+	EXPECT_EQ(0, green_run(&alone, at_once, NULL));
 }
 
 TEST_F(syncs, of_an_earlier_run)

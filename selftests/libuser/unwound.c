@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "foreign.h"
 #include "kselftest_harness.h"
 #include "unwinder.h"
@@ -182,19 +183,20 @@ static long milliseconds(void)
 	return s ? 1000 * atol(s) / 3 : 700;	/* three tests */
 }
 
+/* While a program steps through itself it cannot start OS threads: no slices. */
 TEST(each_instruction)
 {
-	EXPECT_EQ(0, child(&(struct way){ .debug = "trace=0" }));
+	EXPECT_EQ(0, child(&(struct way){ .opt = alone, .debug = "trace=0" }));
 }
 
 TEST(each_instruction_with_sealed_stacks)
 {
-	EXPECT_EQ(0, child(&(struct way){ .debug = "seal" }));
+	EXPECT_EQ(0, child(&(struct way){ .opt = alone, .debug = "seal" }));
 }
 
 TEST(samples)
 {
-	EXPECT_EQ(0, child(&(struct way){ .interval_ns = 50000, .ms = milliseconds() }));
+	EXPECT_EQ(0, child(&(struct way){ .opt.workers = 1, .interval_ns = 50000, .ms = milliseconds() }));
 }
 
 TEST(samples_of_two_workers)
@@ -205,7 +207,8 @@ TEST(samples_of_two_workers)
 
 TEST(samples_with_sealed_stacks)
 {
-	EXPECT_EQ(0, child(&(struct way){ .debug = "move=park,seal", .interval_ns = 50000,
+	EXPECT_EQ(0, child(&(struct way){ .opt.workers = 1, .debug = "move=park,seal",
+					  .interval_ns = 50000,
 					  .ms = milliseconds() }));
 }
 

@@ -63,6 +63,7 @@ static int main_on_green(int argc, char **argv, char **envp)
 	static struct green_options opt = {
 		.stack_size = 8 << 20,
 		.max_stack = 64 << 20,
+		.workers = 1,
 	};
 	const char *size = getenv("GREEN_REAL_STACK");
 	int err;

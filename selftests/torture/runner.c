@@ -83,7 +83,7 @@ static int start(void *p)
 
 static void run(const struct program *p)
 {
-	static struct green_options opt = { .max_stack = 64 << 20 };
+	static struct green_options opt = { .workers = 1, .max_stack = 64 << 20 };
 	const char *seconds = getenv("TORTURE_SECONDS");
 	rlim_t limit = seconds ? strtoul(seconds, NULL, 0) : 10;
 	int err;

@@ -60,7 +60,7 @@ int main(void)
 	printf("%10s %10s %20s %10s %10s\n", "stack KiB", "gap KiB", "page tables, bytes",
 	       "start, ns", "end, ns");
 	for (int i = 0; i < 8; i++) {
-		struct green_options opt = { .gap = gaps[i % 4] };
+		struct green_options opt = { .workers = 1, .gap = gaps[i % 4] };
 
 		run.stack = stacks[i / 4];
 		if (green_run(&opt, start, NULL))

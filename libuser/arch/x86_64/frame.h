@@ -41,6 +41,15 @@ static inline void green_set_limit(uintptr_t limit)
 	__asm__ volatile("movq %0, %%fs:%c1" : : "r"(limit), "i"(GREEN_ABI_LIMIT) : "memory");
 }
 
+/* Where the calling OS thread has it. */
+static inline uintptr_t *green_limit(void)
+{
+	uintptr_t block;
+
+	__asm__("movq %%fs:0, %0" : "=r"(block));
+	return (uintptr_t *)(block + GREEN_ABI_LIMIT);
+}
+
 /* Run threads until the scheduler ends. */
 long green_worker_enter(struct green_worker *w);
 /* Of calls.def's kind INNER, so to speak: by way of struct green_doors. */

@@ -89,7 +89,7 @@ static int start(void *arg)
 
 int bench_growth(const long *arg)
 {
-	struct green_options opt = { .stack_size = (size_t)arg[2] };
+	struct green_options opt = { .workers = 1, .stack_size = (size_t)arg[2] };
 
 	run.arg = arg;
 	return run_green(&opt, start, NULL);

@@ -52,7 +52,7 @@ static int start(void *arg)
 
 int bench_parked(const long *arg)
 {
-	struct green_options opt = { .stack_size = (size_t)arg[1] };
+	struct green_options opt = { .workers = 1, .stack_size = (size_t)arg[1] };
 
 	run.arg = arg;
 	return run_green(&opt, start, NULL);

@@ -30,7 +30,7 @@ static int start(void *arg)
 
 int bench_sleepers(const long *arg)
 {
-	struct green_options opt = { .stack_size = 1024 };
+	struct green_options opt = { .workers = 1, .stack_size = 1024 };
 
 	numbers = arg;
 	return run_green(&opt, start, NULL);

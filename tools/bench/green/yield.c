@@ -51,7 +51,7 @@ static int start(void *arg)
 
 int bench_yield(const long *arg)
 {
-	struct green_options opt = { .stack_size = (size_t)arg[3] };
+	struct green_options opt = { .workers = 1, .stack_size = (size_t)arg[3] };
 	int status;
 
 	run.threads = arg[0];
