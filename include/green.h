@@ -53,8 +53,11 @@ typedef struct green_handle green_t;
  *		be had. At least 4 MiB, and for each worker and for one thread
  *		256 KiB and the gap: 5.5 MiB with the defaults.
  * @workers:	OS threads that run green threads, the caller among them, at most
- *		GREEN_MAX_WORKERS; 0: 1. With more than one, a thread changes its OS
- *		thread in calls of this library, if all its frames are mapped and it
+ *		GREEN_MAX_WORKERS; 0: as many as the process may use CPUs of, by
+ *		sched_getaffinity(2) and the quotas of its cgroup, rounded up, if the
+ *		arena has room for so many. With 1 no two threads run at the same time.
+ *		With more than one, a thread changes its OS thread in calls of this
+ *		library and where its slice ends, if all its frames are mapped and it
  *		is not bound: see green_bind(). One with other frames stays on the OS
  *		thread that ran them, and waits for that, however busy it is.
  * @gap:	bytes below each stack that code without tests may run on, of address

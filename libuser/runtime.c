@@ -2,6 +2,7 @@
 /* green_run(): what there is begins in this order, and ends in the reverse. */
 #define _GNU_SOURCE
 #include "arch/x86_64/frame.h"
+#include "base/cpus.h"
 #include "base/debug.h"
 #include "base/fail.h"
 #include "base/freeze.h"
@@ -46,12 +47,24 @@
 #define DEFAULT_SLICE		10000000u
 #define LEAST_SLICE		1000000u
 
+/* Nobody has asked for several: where they cannot be had there are fewer. */
+static void set_workers(struct green_options *opt)
+{
+	size_t least;
+
+	opt->workers = green_cpus();
+	if (opt->workers > GREEN_MAX_WORKERS)
+		opt->workers = GREEN_MAX_WORKERS;
+	if (opt->workers > 1 && green_freeze_init())
+		opt->workers = 1;
+	while (opt->workers > 1 && green_arena_too_small(opt, &least))
+		opt->workers--;
+}
+
 static void set_defaults(struct green_options *opt)
 {
 	if (!opt->max_stack)
 		opt->max_stack = DEFAULT_MAX_STACK;
-	if (!opt->workers)
-		opt->workers = 1;
 	green_rt.any_arena = !opt->arena_size;
 	if (!opt->arena_size)
 		opt->arena_size = DEFAULT_ARENA;
@@ -61,6 +74,8 @@ static void set_defaults(struct green_options *opt)
 	if (opt->slice < LEAST_SLICE)
 		opt->slice = LEAST_SLICE;
 	opt->gap = opt->gap ? green_gap_round(opt->gap) : DEFAULT_GAP;
+	if (!opt->workers)
+		set_workers(opt);
 }
 
 static int check_options(const struct green_options *opt)

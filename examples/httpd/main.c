@@ -236,7 +236,7 @@ int main(int argc, char **argv)
 	if (signal_fd < 0 || listen_fd < 0)
 		return 1;
 
-	err = green_run(NULL, serve, NULL);
+	err = green_run(&(struct green_options){ .workers = 1 }, serve, NULL);
 	if (err) {
 		fprintf(stderr, "httpd: green_run: %s\n", strerror(-err));
 		return 1;
