@@ -161,7 +161,7 @@ def memory(n):
         parked(f"{n.parked:,} parked, at once, bytes each", n.parked, "once", peers, 1180),
         parked(f"{n.parked:,} parked, idle {n.idle_s} s, bytes each", n.parked, "idle", peers, 450),
         parked(f"{n.most_parked:,} parked, idle {n.idle_s} s, GB", n.most_parked, "idle",
-               (GREEN,), 4.5, n.most_parked / 1e9, n.most_parked // 500_000),
+               (GREEN,), 4.5, n.most_parked / 1e9, n.most_parked // 600_000),
         by_default(n.parked // 10),
     ]
 
