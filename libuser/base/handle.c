@@ -171,6 +171,11 @@ struct green *green_thread_at(unsigned long i)
 	return __atomic_load_n(&t->handle, __ATOMIC_ACQUIRE) & HANDLE ? t : NULL;
 }
 
+static bool has_handle(const struct green *t, uintptr_t handle)
+{
+	return __atomic_load_n(&t->handle, __ATOMIC_ACQUIRE) == handle;
+}
+
 struct green *green_of(const green_t *handle)
 {
 	uintptr_t h = (uintptr_t)handle;
@@ -180,7 +185,7 @@ struct green *green_of(const green_t *handle)
 	if (!(h & HANDLE) || i >= green_descriptors())
 		return NULL;
 	t = descriptor(i);
-	return __atomic_load_n(&t->handle, __ATOMIC_ACQUIRE) == h ? t : NULL;
+	return has_handle(t, h) ? t : NULL;
 }
 
 struct green *green_of_locked(const green_t *handle)
@@ -191,7 +196,7 @@ struct green *green_of_locked(const green_t *handle)
 		return NULL;
 	green_spin_lock(&t->lock, RANK_THREAD);
 	/* It may have ended just now. */
-	if (green_of(handle) == t)
+	if (has_handle(t, (uintptr_t)handle))
 		return t;
 	green_spin_unlock(&t->lock, RANK_THREAD);
 	return NULL;

@@ -77,6 +77,11 @@ struct green_worker {
 	uint64_t next_id, end_id;	/* ids for threads that begin here */
 	uint64_t rested;		/* its switches when it went to rest last: shrink.c */
 	unsigned int dealt;		/* threads of foreign code that have begun here */
+	struct {			/* the function of the last that has begun here */
+		const void *fn;
+		unsigned int changes;	/* of the registry, when it was looked up */
+		bool tests;		/* its stack */
+	} started;
 	unsigned int ticks;		/* switches to the next reading of the clock, of ... */
 	unsigned int stride;		/* 1, or more while threads run for short */
 	unsigned int turns;		/* switches since it looked around */

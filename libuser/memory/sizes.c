@@ -9,7 +9,7 @@
 
 const struct green_size green_sizes[GREEN_SIZES] = {
 	/* bytes	slack	cached	warm */
-	{ 1UL << 10,	704,	32,	0 },
+	{ GREEN_LEAST_SIZE, 704, 32,	0 },
 	{ 2UL << 10,	1024,	32,	0 },
 	{ 4UL << 10,	1024,	32,	0 },
 	{ 8UL << 10,	1024,	32,	0 },

@@ -23,6 +23,7 @@ struct green_size {
 };
 
 #define GREEN_SIZES 22
+#define GREEN_LEAST_SIZE (1UL << 10)	/* each is twice the one before */
 #define GREEN_PACKED 4			/* the first so many have no gap */
 extern const struct green_size green_sizes[GREEN_SIZES];
 

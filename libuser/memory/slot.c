@@ -70,11 +70,13 @@ size_t green_gap_of(const struct green *t, size_t bytes)
 
 static unsigned int size_of(size_t bytes, enum green_slot_kind kind)
 {
-	unsigned int size = kind == SLOT_ANY ? 0 : GREEN_PACKED;
+	unsigned int least = kind == SLOT_ANY ? 0 : GREEN_PACKED, size = 0;
 
-	while (size < GREEN_SIZES && green_sizes[size].bytes < bytes)
-		size++;
-	return size;
+	if (bytes > GREEN_LEAST_SIZE)
+		size = 64 - (unsigned int)__builtin_clzl((bytes - 1) / GREEN_LEAST_SIZE);
+	if (size < least)
+		size = least;
+	return size < GREEN_SIZES ? size : GREEN_SIZES;
 }
 
 /* The first page of the gap is part of the size, as of all that lies in front. */

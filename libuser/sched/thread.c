@@ -85,6 +85,19 @@ static uint64_t next_id(struct green_worker *w)
 	return ++w->next_id;
 }
 
+/* Does @fn test its stack? Who starts many threads mostly starts the same function. */
+static bool tests_stack(struct green_worker *w, const void *fn)
+{
+	unsigned int changes = green_map_changes;
+
+	if (w->started.fn != fn || w->started.changes != changes) {
+		w->started.tests = green_map_flags_of(fn) & GREEN_MAP_TESTS;
+		w->started.fn = fn;
+		w->started.changes = changes;
+	}
+	return w->started.tests;
+}
+
 /*
  * A thread that another worker may take later begins here. One of foreign code stays where
  * it begins, so these are dealt out in turn.
@@ -101,7 +114,7 @@ struct green *green_thread_prepare(struct green_worker *w, const struct green_at
 {
 	size_t size = attr && attr->stack_size ? attr->stack_size : green_rt.opt.stack_size;
 	size_t gap = attr && attr->gap ? green_gap_round(attr->gap) : green_rt.opt.gap;
-	bool tests = green_map_flags_of((void *)fn) & GREEN_MAP_TESTS;
+	bool tests = tests_stack(w, (void *)fn);
 	struct green_slot *slot;
 	struct green *t;
 
@@ -265,14 +278,12 @@ int rt_join(green_t *handle)
 
 	if (handle == (green_t *)w->current->handle)
 		return -EDEADLK;
-	if (!green_of(handle))
-		return -EINVAL;
-	if (green_cancel_point(w->current))
-		return -ECANCELED;
 	t = green_of_locked(handle);
 	if (!t)
 		return -EINVAL;
-	if (t->detached || t->joiner || t == green_rt.main) {
+	if (green_cancel_point(w->current)) {
+		err = -ECANCELED;
+	} else if (t->detached || t->joiner || t == green_rt.main) {
 		err = -EINVAL;
 	} else if (green_state(t) != STATE_DONE) {
 		err = wait_for_end(w, t);
