@@ -13,7 +13,9 @@
 /* What a handle needs of its address. */
 #define GREEN_CHAN_ALIGN	64
 #define GREEN_CHAN_VALID	(1UL << 63)
-#define GREEN_CHAN_RING		1UL	/* it has one: calls.def's FAST */
+#define GREEN_CHAN_FAST		1UL	/* calls.def's: what can be done without the runtime */
+/* Values that are copied by a few instructions: the caller's stack may be nearly full. */
+#define GREEN_CHAN_SMALL	64
 #define GREEN_CHAN_ADDRESS	(((1UL << 48) - 1) & ~(uintptr_t)(GREEN_CHAN_ALIGN - 1))
 
 /*

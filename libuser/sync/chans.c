@@ -16,7 +16,7 @@
 
 #define CHUNK		64		/* channels that are made at once */
 
-#define LOW_SHIFT	1		/* GREEN_CHAN_RING is below */
+#define LOW_SHIFT	1		/* GREEN_CHAN_FAST is below */
 #define LOW_BITS	5		/* of the uses, below the address */
 #define HIGH_SHIFT	48
 #define HIGH_BITS	15
@@ -26,13 +26,19 @@ static struct green_spin lock;
 static struct green_chan *unused;
 GREEN_PER_RUN static struct green_chan *all;
 
+/* Small values, and a ring for them; forced moves are made in all calls. */
+static bool is_fast(const struct green_chan *c)
+{
+	return c->capacity && c->size <= GREEN_CHAN_SMALL && !green_rt.debug.move_call;
+}
+
 static uintptr_t handle_of(const struct green_chan *c)
 {
-	uintptr_t ring = c->capacity ? GREEN_CHAN_RING : 0;
+	uintptr_t fast = is_fast(c) ? GREEN_CHAN_FAST : 0;
 	uintptr_t low = c->uses & ((1u << LOW_BITS) - 1);
 	uintptr_t high = c->uses >> LOW_BITS & ((1u << HIGH_BITS) - 1);
 
-	return GREEN_CHAN_VALID | high << HIGH_SHIFT | (uintptr_t)c | low << LOW_SHIFT | ring;
+	return GREEN_CHAN_VALID | high << HIGH_SHIFT | (uintptr_t)c | low << LOW_SHIFT | fast;
 }
 
 static struct green_chan *take_unused(void)
