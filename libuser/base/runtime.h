@@ -79,11 +79,14 @@ struct green_runtime {
  */
 #define GREEN_PER_RUN __attribute__((section("green_per_run")))
 
-extern struct green_runtime green_rt;
+/* Nobody's but libgreen's: reached without the table of symbols. */
+#define GREEN_OWN __attribute__((visibility("hidden")))
+
+extern struct green_runtime green_rt GREEN_OWN;
 /* Of green_rt.epoch, the last one. */
 extern uint64_t green_last_epoch;
 /* More than one worker? */
-extern int green_shared;
+extern int green_shared GREEN_OWN;
 /* Does green_run() run? */
 extern atomic_flag green_runs;
 

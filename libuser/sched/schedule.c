@@ -113,7 +113,7 @@ static void look_for_cancel(struct green_worker *w)
 }
 
 /* From here on the thread is its own. */
-static struct green *run(struct green_worker *w, struct green *t)
+static inline struct green *run(struct green_worker *w, struct green *t)
 {
 	green_assert(t->state == STATE_READY && t->timer < 0 && !green_waits(&t->waiter));
 	/* The program may have made a stack of its own; one of ours is the newest. */

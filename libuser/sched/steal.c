@@ -63,49 +63,11 @@ static struct green *steal_from(struct green_worker *w, struct green_worker *v)
 	return t;
 }
 
-/*
- * The first of all, with the lock of the queues. The next two are fetched meanwhile, each one's
- * stack a turn later than what says where it is: of many threads none is in the cache.
- */
-static inline struct green *take_first(struct green_worker *w)
+struct green *green_steal(struct green_worker *w)
 {
-	struct green *t = green_queue_get(&w->aside), *next;
-
-	if (t)
-		return t;
-	t = green_queue_get(&w->runq);
-	next = w->runq.head;
-	if (!next)
-		return t;
-	__builtin_prefetch((const void *)next->sp);
-	__builtin_prefetch((const char *)next->sp + 64);
-	__builtin_prefetch(next->next, 1);
-	__builtin_prefetch((const char *)next->next + 64, 1);
-	return t;
-}
-
-struct green *green_take_turns(struct green_worker *w, struct green *t)
-{
-	green_set_state(t, STATE_READY);
-	green_spin_lock(&w->lock, RANK_QUEUE);
-	green_queue_put(&w->runq, t);
-	t = take_first(w);
-	green_spin_unlock(&w->lock, RANK_QUEUE);
-	return t;
-}
-
-struct green *green_next_thread(struct green_worker *w)
-{
-	struct green *t;
+	struct green *t = NULL;
 	unsigned int i;
 
-	green_spin_lock(&w->lock, RANK_QUEUE);
-	if (w->yielded) {
-		green_queue_put(&w->runq, w->yielded);
-		w->yielded = NULL;
-	}
-	t = take_first(w);
-	green_spin_unlock(&w->lock, RANK_QUEUE);
 	for (i = 1; i < green_rt.nr_workers && !t; i++)
 		t = steal_from(w, &green_rt.worker[(w->nr + i) % green_rt.nr_workers]);
 	return t;

@@ -51,7 +51,7 @@ static const struct green_wait_kind receiving = {
 };
 
 /* The current thread would wait: may it? */
-static int may_wait(struct green *t)
+static inline int may_wait(struct green *t)
 {
 	if (green_cancel_point(t))
 		return -ECANCELED;
