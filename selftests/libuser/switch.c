@@ -61,15 +61,26 @@ TEST(callee_saved_registers_survive)
 	EXPECT_EQ(0, bad);
 }
 
+/* fegetround() asks the x87 alone. */
+static unsigned int sse_rounding(void)
+{
+	return __builtin_ia32_stmxcsr() & 0x6000;
+}
+
 static void keep_rounding(void *arg)
 {
 	int mode = (int)(intptr_t)arg, i;
+	unsigned int sse;
 
 	if (fesetround(mode))
 		bad++;
+	sse = sse_rounding();
 	for (i = 0; i < 1000; i++) {
-		green_yield();
-		if (fegetround() != mode)
+		if (i % 4)
+			green_yield();
+		else
+			green_sleep_ns(1);
+		if (fegetround() != mode || sse_rounding() != sse)
 			bad++;
 	}
 }
