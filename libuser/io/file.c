@@ -152,9 +152,9 @@ static struct green *of_turn(struct green_link *l)
 	return ((struct green_io *)((char *)l - offsetof(struct green_io, turn)))->t;
 }
 
-struct green_turns *green_turns_lock(const struct green *t)
+struct green_turns *green_turns_lock(const struct green_io *io)
 {
-	struct green_turns *turns = &green_rt.files->turns[(t->io->ino ^ t->io->dev) % FILES];
+	struct green_turns *turns = &green_rt.files->turns[(io->ino ^ io->dev) % FILES];
 
 	green_spin_lock(&turns->lock, RANK_TURNS);
 	return turns;
@@ -176,8 +176,8 @@ static bool same_file(int a, int b)
 	return same;
 }
 
-/* The call that @t has to wait for. */
-static struct green *in_the_way(struct green_turns *turns, const struct green *t)
+/* The call that @io has to wait for. */
+static struct green *in_the_way(struct green_turns *turns, const struct green_io *io)
 {
 	unsigned int compares = 0;
 	struct green_link *l;
@@ -185,9 +185,9 @@ static struct green *in_the_way(struct green_turns *turns, const struct green *t
 	for (l = turns->calls.next; l != &turns->calls; l = l->next) {
 		struct green *u = of_turn(l);
 
-		if (u->io->ino != t->io->ino || u->io->dev != t->io->dev)
+		if (u->io->ino != io->ino || u->io->dev != io->dev)
 			continue;
-		if (++compares > MAX_COMPARES || same_file(u->io->fd, t->io->fd))
+		if (++compares > MAX_COMPARES || same_file(u->io->fd, io->fd))
 			return u;
 	}
 	return NULL;
@@ -210,9 +210,14 @@ static void unlink_turn(struct green *t)
 	count_turn(-1);
 }
 
+bool green_turn_is_free(struct green_turns *turns, const struct green_io *io)
+{
+	return !in_the_way(turns, io);
+}
+
 bool green_turn_take(struct green_turns *turns, struct green *t)
 {
-	struct green *other = in_the_way(turns, t);
+	struct green *other = in_the_way(turns, t->io);
 
 	green_link_init(&t->io->waiting);
 	green_link_before(other ? &other->io->waiting : &turns->calls, &t->io->turn);

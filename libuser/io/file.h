@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 struct green;
+struct green_io;
 struct green_turns;
 
 int green_files_init(void);
@@ -33,9 +34,11 @@ bool green_file_shared(const struct green *t);
 
 /* ---- positions ----------------------------------------------------------- */
 
-/* Of the inode that the io of @t names, and others; those of descriptors come before it. */
-struct green_turns *green_turns_lock(const struct green *t);
+/* Of the inode that @io names, and others; those of descriptors come before it. */
+struct green_turns *green_turns_lock(const struct green_io *io);
 void green_turns_unlock(struct green_turns *turns);
+/* Would green_turn_take() of a thread with that @io say yes? */
+bool green_turn_is_free(struct green_turns *turns, const struct green_io *io);
 /* May @t use the position of the file that its io names? If not, it is begun later. */
 bool green_turn_take(struct green_turns *turns, struct green *t);
 /* There is one worker, and no call that uses the position of any file. */

@@ -3,7 +3,7 @@
  * A file that is in memory is read at once: preadv2(2) with RWF_NOWAIT does what read(2)
  * does, position and its lock included, or says that it would wait. That takes a switch
  * less than the ring, and nobody has to know whose turn it is at the position: with one
- * worker nobody else's call begins in between.
+ * worker nobody else's call begins in between. With several the lock of turns is held.
  *
  * Which descriptors to try that with is remembered, and may be wrong at any time, since
  * programs close and open files without telling us. So what is tried does no harm,
@@ -29,14 +29,21 @@
 /* One may read as much as it likes without a switch; then others shall have their turn. */
 #define IN_A_ROW	16
 
+/* Other workers wait for so much. */
+#define LITTLE		(16UL << 10)
+
 /* Beyond the end of any file, and no overflow. */
 #define FAR		(1L << 62)
 
 GREEN_PER_RUN static struct {
 	uint64_t file[REMEMBERED / 64];	/* a bit each */
-	uint64_t switches;		/* of the worker, when one read last */
-	unsigned int left;
 } now;
+
+/* Of this worker. */
+static __thread struct {
+	uint64_t switches;		/* when one read last */
+	unsigned int left;
+} row __attribute__((tls_model("initial-exec")));
 
 static uint64_t *word(int fd)
 {
@@ -62,17 +69,22 @@ static bool is_too_often(void)
 {
 	uint64_t switches = green_worker->stats.switches;
 
-	if (now.switches != switches) {
-		now.switches = switches;
-		now.left = IN_A_ROW;
+	if (row.switches != switches) {
+		row.switches = switches;
+		row.left = IN_A_ROW;
 	}
-	return !now.left || !now.left--;
+	return !row.left || !row.left--;
 }
 
 bool green_now_may_try(int fd)
 {
 	return !green_shared && fd >= 0 && (*word(fd) & bit(fd)) && green_turns_none() &&
 	       !green_file_closes(fd) && !is_too_often();
+}
+
+bool green_now_may_try_shared(const struct green_io *io)
+{
+	return green_shared && io->len[0] <= LITTLE && !is_too_often();
 }
 
 static ssize_t try(int fd, void *buf, size_t len, off_t off)

@@ -15,6 +15,8 @@ void green_now_remember(int fd, bool file);
  * Whatever @fd is now, it does no harm.
  */
 bool green_now_may_try(int fd);
+/* May it if there are several? The caller knows that it is a file. */
+bool green_now_may_try_shared(const struct green_io *io);
 /*
  * Read as read(2) does, or with @io's off >= 0 pread(2), what can be had without waiting; it
  * is counted in io->done. True: that is the result. If @file is false it is not known to be

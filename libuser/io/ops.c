@@ -56,7 +56,7 @@ static void start(struct green *t)
 
 static void leave_turn(struct green *t)
 {
-	struct green_turns *turns = green_turns_lock(t);
+	struct green_turns *turns = green_turns_lock(t->io);
 	struct green *next = green_turn_leave(turns, t);
 
 	if (next)
@@ -186,41 +186,62 @@ static void describe_call(struct green *t, const struct green_io *io)
 }
 
 /* Who is to begin it finds it parked: it is in flight, or in the list of another. */
-static void park_at_position(struct green_worker *w)
+static void park_at_position(struct green_worker *w, struct green_turns *turns)
 {
 	struct green *t = w->current;
-	struct green_turns *turns = green_turns_lock(t);
 
 	if (green_turn_take(turns, t))
 		green_uring_park(w, &kinds[t->io->op]);
 	else
 		green_park(w, &kinds[t->io->op]);
+}
+
+/*
+ * Of several workers nobody else is at the position of the file meanwhile, since the lock of
+ * turns is held; so it is a little that is read at once.
+ */
+static long wait_for_turn(struct green_io *io)
+{
+	struct green_worker *w = green_worker;
+	struct green_turns *turns = green_turns_lock(io);
+	long ret = 0;
+
+	if (io->op == OP_READ && green_now_may_try_shared(io) && green_turn_is_free(turns, io) &&
+	    green_now_read(io, true)) {
+		ret = (long)io->done;
+	} else {
+		io->whole |= io->done;
+		describe_call(w->current, io);
+		green_file_enter(w->current);
+		park_at_position(w, turns);
+	}
 	green_turns_unlock(turns);
+	return ret;
 }
 
 /*
  * Park until it is done. While the lock of its descriptor is free each call that uses
  * that is parked, in flight or not.
  */
-static long wait_locked(const struct green_io *io)
+static long wait_locked(struct green_io *io)
 {
 	struct green_worker *w = green_worker;
 	struct green *t = w->current;
 
 	if (green_file_closes(io->fd))
 		return -EBADF;
+	if (io->positioned)
+		return wait_for_turn(io);
 	describe_call(t, io);
 	green_file_enter(t);
-	if (io->positioned)
-		park_at_position(w);
-	else if (io->op == OP_CLOSE && green_file_shared(t))
+	if (io->op == OP_CLOSE && green_file_shared(t))
 		green_park(w, &kinds[io->op]);
 	else
 		green_uring_park(w, &kinds[io->op]);
 	return 0;
 }
 
-static long wait_for(const struct green_io *io)
+static long wait_for(struct green_io *io)
 {
 	long ret = io->fd < 0 ? -EBADF : can_wait();
 

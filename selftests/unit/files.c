@@ -192,7 +192,7 @@ static void two_locks(void *unused)
 
 static void wrong_order(void *t)
 {
-	green_turns_lock(t);
+	green_turns_lock(((struct green *)t)->io);
 	green_file_lock(1);
 }
 
@@ -242,7 +242,7 @@ TEST_F(files, one_at_a_time_at_a_position)
 		if (turn[i] == NO_TURN) {
 			file[i] = which == 2;
 			*t->io = (struct green_io){ .t = t, .fd = fd[which], .ino = st.st_ino, .dev = st.st_dev };
-			turns = green_turns_lock(t);
+			turns = green_turns_lock(t->io);
 			turn[i] = green_turn_take(turns, t) ? HAS_TURN : WAITS;
 			green_turns_unlock(turns);
 			which = file[i];
@@ -251,7 +251,7 @@ TEST_F(files, one_at_a_time_at_a_position)
 			file[i] = which;
 			continue;
 		}
-		turns = green_turns_lock(t);
+		turns = green_turns_lock(t->io);
 		next = green_turn_leave(turns, t);
 		green_turns_unlock(turns);
 		if (turn[i] == WAITS) {
