@@ -66,13 +66,15 @@ static void leave_turn(struct green *t)
 
 /*
  * The call of @t, which the caller has claimed, returns @ret. Others have waited for that.
- * The turn is left first: what kcmp(2) is asked of must still be open.
+ * The turn is left first: what kcmp(2) is asked of must still be open. And a close that was
+ * done is in flight until it has left: its descriptor may be another file's already.
  */
 static void end_locked(struct green *t, long ret)
 {
 	struct green *closer;
 
 	t->io->busy = false;
+	t->io->in_flight = false;
 	t->ret = ret;
 	/* What was done before it could be cancelled is not thrown away. */
 	if (t->io->cancelled && ret < 0)

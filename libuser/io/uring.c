@@ -353,7 +353,6 @@ bool green_uring_ends(struct green *t)
 	bool again = is_unfinished(io, res);
 	long ret = res;
 
-	io->in_flight = false;
 	if (was_interrupted(res))
 		again = io->op != OP_CONNECT && io->op != OP_CLOSE;
 	if (io->whole && res >= 0)
