@@ -553,10 +553,12 @@ static void waits_in_it(void *value)
 
 static int cancels_at_its_end(void *arg)
 {
-	green_t *t = green_go(arg, NULL);
+	green_t *t;
 	int err;
 
+	/* Another worker may run it at once. */
 	waiting = cancelled = false;
+	t = green_go(arg, NULL);
 	while (!waiting)
 		green_yield();
 	err = green_cancel(t);
