@@ -571,6 +571,20 @@ struct green_stats {
 int green_stats(struct green_stats *s GREEN_NOESCAPE);
 
 /**
+ * green_dump() - write to @fd what each thread waits for; green only
+ *
+ * A line a thread: its id and name; what it waits for, and on which object, descriptor or
+ * thread; for how many milliseconds, to which may be added what it had run before without a
+ * switch; and the function that called. Of threads that run, and with several workers of
+ * those that are ready, no more than that. Others run meanwhile, so not all lines are of the
+ * same moment. It writes by write(2), which may block. That every thread waits for
+ * another makes green_run() write the same to stderr, for the first hundred, unless it is quiet.
+ *
+ * Returns how many threads there are, the caller among them; or the -errno of write(2).
+ */
+int green_dump(int fd);
+
+/**
  * green_refusal() - the @i-th kind of refusal seen, for reports
  *
  * Kinds differ in reason or function. Growth that is refused where it was refused

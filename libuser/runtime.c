@@ -18,6 +18,7 @@
 #include "memory/arena.h"
 #include "memory/slot.h"
 #include "names.h"
+#include "report/dump.h"
 #include "sched/kick.h"
 #include "sched/slice.h"
 #include "sched/thread.h"
@@ -40,10 +41,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_MAX_STACK	(16UL << 20)
 #define DEFAULT_ARENA		(64UL << 30)
 #define DEFAULT_GAP		(512UL << 10)
+/* Threads that the report of a deadlock shows. */
+#define MOST_DUMPED		100
+
 #define DEFAULT_SLICE		10000000u
 #define LEAST_SLICE		1000000u
 
@@ -115,6 +120,8 @@ static int runtime_init(const struct green_options *opt)
 
 	memset(&green_rt, 0, sizeof(green_rt));
 	green_rt.epoch = ++green_last_epoch;
+	green_rt.began_ns = green_now_ns();
+	green_rt.began_tsc = __builtin_ia32_rdtsc();
 	green_refusals_clear();
 	if (opt)
 		green_rt.opt = *opt;
@@ -279,6 +286,8 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 	else
 		ret = green_rt.main_ret;
 	if (green_rt.deadlock) {
+		if (!green_rt.opt.quiet && green_dump_threads(STDERR_FILENO, MOST_DUMPED) > MOST_DUMPED)
+			green_trace_line("... of whom the first %d are shown", MOST_DUMPED);
 		green_stats_sum(&stats);
 		green_fail(ret, "deadlock: each of %llu threads waits for another",
 			   (unsigned long long)stats.live);

@@ -54,6 +54,7 @@ struct green_runtime {
 		bool quiet;		/* nothing has run since */
 		unsigned int left;	/* passes until all is looked at */
 	} shrink;
+	uint64_t began_ns, began_tsc;	/* when green_run() began, by both clocks */
 	uint64_t epoch;			/* no other run's, nor the parent's of fork() */
 	_Atomic uint64_t signals_looked;	/* shrink.began, when handlers were looked at last */
 	struct green *main;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* What is at an address: for reports, and to tell foreign code from nonsense. */
 #define _GNU_SOURCE
+#include "maps/registry.h"
 #include "maps/symbol.h"
 
 #include <dlfcn.h>
@@ -146,4 +147,14 @@ void green_symbol(const void *pc, char *buf, size_t n)
 	look_up(pc, known[i].name, sizeof(known[i].name));
 found:
 	snprintf(buf, n, "%s", known[i].name);
+}
+
+void green_place(const void *pc, bool ret, char *buf, size_t n)
+{
+	struct green_map m;
+
+	if (green_map_find((const char *)pc - ret, &m))
+		snprintf(buf, n, "%s+0x%zx", m.name, (size_t)((const char *)pc - m.start));
+	else
+		green_symbol(pc, buf, n);
 }

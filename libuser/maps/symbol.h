@@ -8,5 +8,7 @@
 
 bool green_is_code(const void *pc);
 void green_symbol(const void *pc, char *buf, size_t n);
+/* function+0xoffset; @ret: it is a return address, which may be behind the function's end. */
+void green_place(const void *pc, bool ret, char *buf, size_t n);
 
 #endif

@@ -55,6 +55,10 @@
 /* Looks without anything that runs before the watcher sleeps. */
 #define QUIET_LOOKS	8
 
+/* How often the limit is looked at once it was raised, and how often it is to have stayed: some 0.1 ms. */
+#define LOOKS		2000
+#define STAYS		64
+
 /* Frames of a thread that gives way. */
 #define MAX_FRAMES	65536
 
@@ -148,6 +152,28 @@ static bool others_wait(const struct green_worker *v)
 	return false;
 }
 
+/*
+ * What is written while @v is in the runtime is lost on its way out, and there a thread may be
+ * most of the time: it is written again until it stays, or has made the thread give way.
+ */
+static void raise_limit(const struct green_worker *v, uint64_t switches, uintptr_t *limit)
+{
+	unsigned int stayed = 0;
+
+	for (unsigned int i = 0; i < LOOKS && stayed < STAYS; i++) {
+		if (__atomic_load_n(&v->stats.switches, __ATOMIC_RELAXED) != switches)
+			return;
+		if (__atomic_load_n(limit, __ATOMIC_RELAXED) == UINTPTR_MAX &&
+		    __atomic_load_n(&v->running, __ATOMIC_RELAXED)) {
+			stayed++;
+		} else {
+			__atomic_store_n(limit, UINTPTR_MAX, __ATOMIC_RELEASE);
+			stayed = 0;
+		}
+		__builtin_ia32_pause();
+	}
+}
+
 static void look_at(struct green_worker *v, uint64_t now)
 {
 	uint64_t switches = __atomic_load_n(&v->stats.switches, __ATOMIC_RELAXED);
@@ -160,10 +186,10 @@ static void look_at(struct green_worker *v, uint64_t now)
 		return;
 	}
 	if (now - slices.seen[v->nr].since < green_rt.opt.slice || !limit ||
-	    !__atomic_load_n(&v->running, __ATOMIC_RELAXED) || !others_wait(v))
+	    !others_wait(v))
 		return;
 	__atomic_store_n(&v->over, switches, __ATOMIC_RELAXED);
-	__atomic_store_n(limit, UINTPTR_MAX, __ATOMIC_RELEASE);
+	raise_limit(v, switches, limit);
 }
 
 /* Has nothing run since the last look? */

@@ -8,7 +8,6 @@
 #include "base/runtime.h"
 #include "base/thread.h"
 #include "base/worker.h"
-#include "maps/registry.h"
 #include "maps/symbol.h"
 #include "memory/arena.h"
 #include "memory/sizes.h"
@@ -93,16 +92,9 @@ static void say(const char *fmt, ...)
 
 static void say_frame(unsigned int nr, const void *pc)
 {
-	struct green_map m;
-	char name[64];
+	char name[160];
 
-	/* A return address may be behind the function's end. */
-	if (green_map_find((const char *)pc - (nr > 0), &m)) {
-		say("green: #%u %s+0x%zx\n", nr, m.name,
-		    (size_t)((const char *)pc - m.start));
-		return;
-	}
-	green_symbol(pc, name, sizeof(name));
+	green_place(pc, nr > 0, name, sizeof(name));
 	say("green: #%u %s\n", nr, name);
 }
 

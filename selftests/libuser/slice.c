@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <green.h>
+#include <green_sync.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -20,6 +20,7 @@
 
 static volatile bool over;
 static unsigned long ran;
+static int begun;			/* threads that compute */
 
 /* A leaf has no entry test: it calls another. */
 static void NOINLINE keep(volatile long *p)
@@ -65,12 +66,13 @@ static void NOINLINE turns(struct computing *c, const volatile bool *end)
 	long sum = 0, n = 0, *at = &sum;
 
 	errno = 1000;
-	while (!*end) {
+	__atomic_add_fetch(&begun, 1, __ATOMIC_RELAXED);
+	do {
 		n = turn(at, n, 0.5, 1, 2, 3, 4, 5, 0.5);
 		turn_whole((struct whole){ at, { 0, 0, 0, 0, 1 } }, &sum);
 		if (sum != 16 * n || at != &sum || errno != 1000)
 			c->wrong++;
-	}
+	} while (!*end);
 	c->turns += n;
 }
 
@@ -79,9 +81,11 @@ static void computes(void *arg)
 	turns(arg, &over);
 }
 
-/* Runs a few times, and changes what belongs to the OS thread. */
+/* Once all compute it runs a few times, and changes what belongs to the OS thread. */
 static void comes_often(void *arg)
 {
+	while (__atomic_load_n(&begun, __ATOMIC_RELAXED) < (int)(long)arg)
+		green_yield();
 	for (int i = 0; i < 5; i++) {
 		errno = i;
 		__atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
@@ -102,11 +106,12 @@ static int beside_computing(void *arg)
 
 	over = false;
 	ran = 0;
+	begun = 0;
 	for (int i = 0; i < COMPUTE; i++) {
 		computing[i] = (struct computing){ 0 };
 		t[i] = green_go(computes, &computing[i]);
 	}
-	other = green_go(comes_often, NULL);
+	other = green_go(comes_often, (void *)(long)COMPUTE);
 	for (int i = 0; i < COMPUTE; i++) {
 		green_join(t[i]);
 		wrong += computing[i].wrong != 0 || !computing[i].turns;
@@ -156,6 +161,44 @@ TEST_F(slice, others_run_beside_threads_that_compute)
 	EXPECT_EQ(0, green_run(&self->opt, beside_computing, NULL));
 	EXPECT_EQ(5, ran);
 	EXPECT_LT(0, stats.sliced);
+}
+
+/* A thread that makes calls that do not wait is in the runtime nearly all of the time. */
+static void NOINLINE tries(struct green_sem *s)
+{
+	volatile long local[40];
+
+	keep(local);
+	for (int i = 0; i < 3; i++)
+		green_sem_trywait(s);
+}
+
+static void calls(void *arg)
+{
+	struct green_sem s = { 0 };
+
+	while (!over)
+		tries(&s);
+}
+
+static int beside_calls(void *arg)
+{
+	green_t *t, *other;
+
+	over = false;
+	ran = 0;
+	t = green_go(calls, NULL);
+	other = green_go(comes_often, NULL);
+	green_join(t);
+	return green_join(other);
+}
+
+TEST(others_run_beside_one_that_calls_without_waiting)
+{
+	struct green_options opt = { .workers = 1 };
+
+	EXPECT_EQ(0, green_run(&opt, beside_calls, NULL));
+	EXPECT_EQ(5, ran);
 }
 
 /* ---- who waits for something else -------------------------------------------- */

@@ -2,7 +2,7 @@
 """Green threads in gdb, in a process or a core file.
 
     (gdb) source tools/gdb/green-gdb.py
-    (gdb) green threads          all of them: state, stack, where they wait
+    (gdb) green threads          all of them: state, stack, for what they wait and where
     (gdb) green bt 7             the frames of the thread with this id
     (gdb) green bt 7 full        ... and their locals
 
@@ -29,6 +29,16 @@ def threads():
             if int(t["handle"]) >> 63:
                 yield t
         chunk, size, first = chunk + 1, 2 * size, first + size
+
+
+def wait_name(t):
+    """What a parked thread waits for, and in what."""
+    if not t["wait"] or state_name(t) != "STATE_PARKED":
+        return ""
+    kind = t["wait"]["name"].string()
+    if t["io"] and (t["io"]["busy"] or t["io"]["in_flight"]):
+        return "%s of descriptor %d: " % (kind, int(t["io"]["fd"]))
+    return kind + (" %#x: " % int(t["wait_on"]) if t["wait_on"] else ": ")
 
 
 def state_name(t):
@@ -119,7 +129,7 @@ class GreenThreads(gdb.Command):
             size, used, where = int(t["hi"] - t["lo"]), "-", "-"
             if what in PARKED:
                 used = int(t["hi"] - t["sp"])
-                where = place(int(saved(t)["pc"]) - 1)
+                where = wait_name(t) + place(int(saved(t)["pc"]) - 1)
             print(row % (int(t["id"]), name, what[6:].lower(), size, used,
                          int(t["moves"]), where))
 
