@@ -661,6 +661,8 @@ void green_io_drain(void)
 	for (unsigned int i = 0; i < green_rt.nr_workers; i++) {
 		struct green_worker *w = &green_rt.worker[i];
 
+		/* Else it would not wait. */
+		__atomic_store_n(&w->kicked, false, __ATOMIC_RELAXED);
 		while (green_uring_busy(w)) {
 			cancel_all();
 			green_uring_wait(w, green_now_ns() + AGAIN_NS * 10);

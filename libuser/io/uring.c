@@ -6,7 +6,8 @@
  * switches, so that a busy worker submits many at once. A worker's ring is its own, but
  * for cancellations and where it is busy for long: so each has a lock. Its worker
  * waits in it without, and nobody else takes completions meanwhile. To end that wait
- * others write to an eventfd.
+ * others write to an eventfd, also where there is but one worker: others may be OS threads
+ * that are none, and signal handlers (sched/outside.c).
  *
  * An operation is cancelled by an SQE of its own, and that again and again until its
  * CQE has come (ops.c). Asked once the kernel may find nothing to cancel, since the
@@ -38,6 +39,9 @@
 
 #define ENTRIES 1024
 
+/* So often a worker that has neither a ring nor an eventfd looks around. */
+#define LOOK_NS 10000000u
+
 /* What a system call that was interrupted returns inside of the kernel. */
 #define ERESTARTSYS	512
 
@@ -47,10 +51,10 @@ struct green_uring {
 	unsigned long in_flight;	/* CQEs to come, cancellations included */
 	unsigned int most_opens;	/* for so many the kernel has threads */
 	struct green *late, **late_tail; /* of them, that are not in the queue yet */
-	int wakeup;			/* an eventfd, if there are more workers */
-	bool watched;			/* a poll of it is in flight */
+	bool watched;			/* a poll of wakeup is in flight */
 	bool waiting;			/* its worker waits in it */
 	bool open;			/* there is a ring; not yet in a child of fork() */
+	int wakeup;			/* an eventfd, or -1 before one is open */
 };
 
 /* Opens of all rings, which may wait in the kernel. */
@@ -75,16 +79,47 @@ static void fly(struct green_uring *u, long n)
 	__atomic_store_n(&u->in_flight, u->in_flight + n, __ATOMIC_RELAXED);
 }
 
+/*
+ * Seen by whoever kicks from now on; kicks from before are seen in w->kicked, which is
+ * looked at after this.
+ */
+static int open_wakeup(struct green_uring *u)
+{
+	int fd, old = errno, err;
+
+	if (u->wakeup >= 0)
+		return 0;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = fd < 0 ? -errno : 0;
+	errno = old;
+	if (!err)
+		__atomic_store_n(&u->wakeup, fd, __ATOMIC_SEQ_CST);
+	return err;
+}
+
 static int open_ring(struct green_uring *u)
 {
 	unsigned int flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-	int err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
+	int err = open_wakeup(u);
 
+	if (err)
+		return err;
+	err = io_uring_queue_init(ENTRIES, &u->ring, green_shared ? 0 : flags);
 	/* Before 6.1 these flags are unknown. */
 	if (err == -EINVAL)
 		err = io_uring_queue_init(ENTRIES, &u->ring, 0);
 	u->open = !err;
 	return err;
+}
+
+/* No handler of a signal that comes meanwhile writes to it. */
+static void close_wakeup(struct green_uring *u)
+{
+	int fd = u->wakeup;
+
+	__atomic_store_n(&u->wakeup, -1, __ATOMIC_SEQ_CST);
+	if (fd >= 0)
+		close(fd);
 }
 
 int green_uring_open(void)
@@ -101,11 +136,9 @@ void green_uring_forked(struct green_worker *w)
 
 	if (u->open)
 		io_uring_queue_exit(&u->ring);
-	if (u->wakeup >= 0)
-		close(u->wakeup);
-	memset(u, 0, sizeof(*u));
+	close_wakeup(u);
+	memset(u, 0, offsetof(struct green_uring, wakeup));
 	u->late_tail = &u->late;
-	u->wakeup = -1;
 	opens.now = 0;
 }
 
@@ -117,22 +150,15 @@ int green_uring_init(struct green_worker *w)
 	if (!u)
 		return -ENOMEM;
 	u->late_tail = &u->late;
+	u->wakeup = -1;
 	err = open_ring(u);
-	if (err)
-		goto err_free;
-	u->wakeup = green_shared ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-	if (green_shared && u->wakeup < 0) {
-		err = -errno;
-		goto err_ring;
+	if (err) {
+		close_wakeup(u);
+		free(u);
+		return err;
 	}
 	w->uring = u;
 	return 0;
-
-err_ring:
-	io_uring_queue_exit(&u->ring);
-err_free:
-	free(u);
-	return err;
 }
 
 static struct io_uring_sqe *get_sqe(struct green_uring *u)
@@ -430,12 +456,24 @@ static void timespec_until(uint64_t until, struct __kernel_timespec *ts)
 	ts->tv_nsec = ns % 1000000000;
 }
 
+/*
+ * Where no worker has seen the eventfd yet (a child of fork() has just opened it), or one has
+ * taken a kick out of the ring already, since it took this one for stuck.
+ */
+static bool was_kicked(const struct green_worker *w)
+{
+	return __atomic_load_n(&w->kicked, __ATOMIC_SEQ_CST);
+}
+
 /* A worker alone submits and waits in one call. */
-static void wait_alone(struct green_uring *u, uint64_t until)
+static void wait_alone(struct green_worker *w, struct green_uring *u, uint64_t until)
 {
 	struct __kernel_timespec ts;
 	struct io_uring_cqe *cqe;
 
+	watch(u);
+	if (was_kicked(w))
+		return;
 	if (!until) {
 		io_uring_submit_and_wait(&u->ring, 1);
 		return;
@@ -452,12 +490,9 @@ static void wait_shared(struct green_worker *w, struct green_uring *u, uint64_t 
 
 	watch(u);
 	io_uring_submit(&u->ring);
-	/*
-	 * A kick from before may have been taken out of the ring already, by one that
-	 * took this worker for stuck; from here on nobody does that.
-	 */
-	if (__atomic_load_n(&w->kicked, __ATOMIC_ACQUIRE))
+	if (was_kicked(w))
 		return;
+	/* From here on nobody takes anything out of the ring. */
 	u->waiting = true;
 	unlock(u);
 	if (until)
@@ -467,12 +502,23 @@ static void wait_shared(struct green_worker *w, struct green_uring *u, uint64_t 
 	u->waiting = false;
 }
 
-/* There is no ring, and so nothing else to wait for. */
-static void sleep_until(uint64_t until)
+/* There is no ring; so there are kicks to wait for, or without an eventfd to look for. */
+static void sleep_until(struct green_worker *w, uint64_t until)
 {
-	struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+	struct green_uring *u = w->uring;
+	struct pollfd p = { .fd = u->wakeup, .events = POLLIN };
+	struct __kernel_timespec left;
+	struct timespec ts;
+	eventfd_t n;
+	int old = errno;
 
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	if (p.fd < 0 && (!until || until > green_now_ns() + LOOK_NS))
+		until = green_now_ns() + LOOK_NS;
+	timespec_until(until, &left);
+	ts = (struct timespec){ .tv_sec = left.tv_sec, .tv_nsec = left.tv_nsec };
+	if (!was_kicked(w) && ppoll(&p, 1, until ? &ts : NULL, NULL) > 0)
+		eventfd_read(u->wakeup, &n);
+	errno = old;
 }
 
 bool green_uring_busy(const struct green_worker *w)
@@ -481,9 +527,13 @@ bool green_uring_busy(const struct green_worker *w)
 	return __atomic_load_n(&w->uring->in_flight, __ATOMIC_RELAXED);
 }
 
+/* Called by signal handlers, too. */
 void green_uring_kick(struct green_worker *w)
 {
-	eventfd_write(w->uring->wakeup, 1);
+	int old = errno;
+
+	eventfd_write(__atomic_load_n(&w->uring->wakeup, __ATOMIC_SEQ_CST), 1);
+	errno = old;
 }
 
 /*
@@ -530,7 +580,7 @@ void green_uring_wait(struct green_worker *w, uint64_t until)
 	struct green_uring *u = w->uring;
 
 	if (!u->open && open_ring(u)) {
-		sleep_until(until);
+		sleep_until(w, until);
 		return;
 	}
 	lock(u);
@@ -538,7 +588,7 @@ void green_uring_wait(struct green_worker *w, uint64_t until)
 	if (green_shared)
 		wait_shared(w, u, until);
 	else
-		wait_alone(u, until);
+		wait_alone(w, u, until);
 	unlock(u);
 }
 
@@ -557,8 +607,7 @@ void green_uring_exit(struct green_worker *w)
 
 	if (u->open)
 		io_uring_queue_exit(&u->ring);
-	if (u->wakeup >= 0)
-		close(u->wakeup);
+	close_wakeup(u);
 	free(u);
 	w->uring = NULL;
 }
