@@ -4,7 +4,8 @@
  *
  * Every call returns -errno on failure and leaves errno alone: errno belongs to
  * the OS thread, green threads do not. Calls marked "green only" return -EPERM
- * (or NULL) when the caller is not a green thread.
+ * (or NULL) when the caller is not a green thread. Those marked "also outside" may be
+ * made by any OS thread while green_run() runs; see there.
  *
  * A pointer parameter marked GREEN_NOESCAPE is not kept beyond the call, or is
  * kept only where the runtime adjusts it when the stack moves; so a local's
@@ -141,12 +142,13 @@ int green_run(const struct green_options *opt, int (*main_fn)(void *), void *arg
 const char *green_run_error(void);
 
 /**
- * green_go() - start a green thread; green only
+ * green_go() - start a green thread; also outside
  *
  * The thread must be joined or detached. @arg is passed on as it is: an address
  * on the caller's stack makes that frame immovable while it lives.
  *
- * Returns NULL when there is no memory, or outside green_run().
+ * Returns NULL when there is no memory, when green_run() does not run, or has ended before
+ * it was done.
  */
 green_t *green_go(void (*fn)(void *), void *arg);
 
@@ -188,7 +190,7 @@ int green_join(green_t *t);
 void green_exit(void) __attribute__((noreturn));
 
 /**
- * green_cancel() - make a thread end where it waits next; green only
+ * green_cancel() - make a thread end where it waits next; also outside
  *
  * A thread that waits does not return from that call, but ends as by
  * green_exit(); one that does not wait does so when it is about to. Waiting are
@@ -202,7 +204,7 @@ void green_exit(void) __attribute__((noreturn));
 int green_cancel(green_t *t);
 
 /**
- * green_detach() - let a thread free itself at its end; green only
+ * green_detach() - let a thread free itself at its end; also outside
  *
  * Returns 0; -EINVAL if @t is gone or detached, or somebody joins it.
  */
@@ -251,6 +253,64 @@ uint64_t green_now_ns(void);
  * passed. Returns the deadline that was in force.
  */
 uint64_t green_deadline(uint64_t at_ns);
+
+/* ---- from outside ----------------------------------------------------- */
+
+/*
+ * Calls marked "also outside" may be made by OS threads that are none of green_run()'s, be
+ * they the program's or a library's, while it runs. They are on their own stack, and know
+ * nothing of green threads; a worker does what is to be done as soon as it looks around:
+ * within 0.2 ms if it switches between threads, at once if it rests. While all workers
+ * compute without a call of this library, the caller waits for them. A call that waits
+ * (green_chan_send(), green_chan_recv()) makes the OS thread wait, and no worker.
+ *
+ * Who may call what (all of it green threads may):
+ *
+ *	green_...			another OS thread	a signal handler
+ *
+ *	sem_post,			yes, never waits	yes, on any OS thread
+ *	outside_begin, outside_end
+ *	self, now_ns, key_get		yes			yes
+ *	go, go_opt, detach, cancel,	yes, waits for the	no: -EPERM or NULL
+ *	event_set, event_clear,		answer of a worker	on a worker
+ *	waitgroup_add, _done,
+ *	chan_close, chan_send,
+ *	chan_recv, chan_try_send,
+ *	chan_try_recv
+ *	all others that are		no: -EPERM or NULL	no: -EPERM or NULL
+ *	"green only"
+ *
+ * A thread that was started from outside is like any other; green threads join it, and
+ * anybody may detach or cancel it. It inherits the rounding and the exception masks of who
+ * started it, as of a green thread.
+ *
+ * At the end of green_run(), for whatever reason, calls that were not done by then return
+ * -ESHUTDOWN (or NULL), and what was to be sent is the caller's; none is left behind in
+ * green_run(), and none touches anything of it from then on. When no green_run() runs they
+ * return -EPERM (or NULL). Whoever frees what he has passed, or unloads what green_run() is
+ * called by, waits for his OS threads first.
+ *
+ * That all threads wait for each other is reported as ever (-EDEADLK), though OS threads
+ * or handlers may be about to call, since nobody knows: who knows it says so by
+ * green_outside_begin().
+ *
+ * A handler may interrupt anything, calls of this library and for the same semaphore among
+ * them, on any OS thread: green_sem_post() takes no lock and no memory, and never waits.
+ */
+
+/**
+ * green_outside_begin() - somebody outside is going to call; nests; anywhere
+ *
+ * Until a green_outside_end() for each green_run() waits for him where every thread waits,
+ * and does not return -EDEADLK. To be called before the OS thread is started, or the
+ * handler installed, that it is for. At the end of green_run() all are undone, and in a
+ * child of fork() there are none.
+ *
+ * Returns 0; -EPERM if no green_run() runs.
+ */
+int green_outside_begin(void);
+/** green_outside_end() - undo one. 0; -EINVAL if there is none; -EPERM. */
+int green_outside_end(void);
 
 /* ---- defers ----------------------------------------------------------- */
 

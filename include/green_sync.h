@@ -3,7 +3,8 @@
  * What green threads wait for each other by.
  *
  * As in green.h: every call returns -errno on failure, and outside of green threads
- * -EPERM (or NULL). Every call that waits ends with -ETIMEDOUT at the thread's
+ * -EPERM (or NULL), but for those marked "also outside": "from outside" in green.h says
+ * what these are, and which of them signal handlers may call. Every call that waits ends with -ETIMEDOUT at the thread's
  * green_deadline(), at once if that has passed; what need not wait is done even then.
  * Every wait is one where green_cancel() ends a thread: the call does not return then.
  */
@@ -126,21 +127,37 @@ int green_cond_signal(struct green_cond *c);
 int green_cond_broadcast(struct green_cond *c);
 int green_cond_destroy(struct green_cond *c);
 
-/** struct green_sem - a count of what there is to be had */
+/**
+ * struct green_sem - a count of what there is to be had
+ *
+ * What is posted by other OS threads, and by handlers, is on its way until a worker has looked
+ * around; @count is without it. Until all that was posted has been waited for, or
+ * green_sem_destroy() has returned 0, the semaphore stays where it is, and must not be
+ * zeroed, unless green_run() has ended. What is on its way then is there in the next one.
+ */
 struct green_sem {
 	struct green_sync_ sync;
 	unsigned int count;
+	uint64_t posts;
+	struct green_sem *next_posted;
 };
 
 #define GREEN_SYNC_ZERO_ { { 0, 0 }, { NULL, NULL }, 0 }
-#define GREEN_SEM_INIT(n) { GREEN_SYNC_ZERO_, (n) }
+#define GREEN_SEM_INIT(n) { GREEN_SYNC_ZERO_, (n), 0, NULL }
 
 /** green_sem_wait() - take one, or wait for it; 0; -ETIMEDOUT; -EINVAL; green only. */
 int green_sem_wait(struct green_sem *s);
 /** green_sem_trywait() - 0; -EAGAIN if there is none; -EINVAL. */
 int green_sem_trywait(struct green_sem *s);
-/** green_sem_post() - give one; 0; -EOVERFLOW beyond UINT_MAX; -EINVAL. */
+/**
+ * green_sem_post() - give one; also outside, and in signal handlers
+ *
+ * Returns 0; -EOVERFLOW if it has UINT_MAX, those on their way included; -EINVAL if it is
+ * destroyed. Where others fill it meanwhile what is on its way may find no room: a line on
+ * stderr says so.
+ */
 int green_sem_post(struct green_sem *s);
+/** green_sem_destroy() - 0; -EBUSY, also while a post is on its way; -EINVAL. */
 int green_sem_destroy(struct green_sem *s);
 
 /** struct green_waitgroup - a count of what is still to be done */
@@ -150,13 +167,13 @@ struct green_waitgroup {
 };
 
 /**
- * green_waitgroup_add() - @n more, or less; at 0 all that wait go on
+ * green_waitgroup_add() - @n more, or less; at 0 all that wait go on; also outside
  *
  * To be called before what it counts is begun. Returns 0; -EINVAL if the count would
  * be negative, -EOVERFLOW if it would be too large: it is as it was then.
  */
 int green_waitgroup_add(struct green_waitgroup *g, int n);
-/** green_waitgroup_done() - one less. */
+/** green_waitgroup_done() - one less; also outside. */
 int green_waitgroup_done(struct green_waitgroup *g);
 /** green_waitgroup_wait() - until nothing is left: 0; -ETIMEDOUT; -EINVAL; green only. */
 int green_waitgroup_wait(struct green_waitgroup *g);
@@ -188,9 +205,9 @@ struct green_event {
 	unsigned int is_set;
 };
 
-/** green_event_set() - all that wait go on, as do those that come; 0, or -EINVAL. */
+/** green_event_set() - all that wait go on, as do those that come; also outside; 0, or -EINVAL. */
 int green_event_set(struct green_event *e);
-/** green_event_clear() - those that come wait again; 0, or -EINVAL. */
+/** green_event_clear() - those that come wait again; also outside; 0, or -EINVAL. */
 int green_event_clear(struct green_event *e);
 /** green_event_wait() - 0; -ETIMEDOUT; -EINVAL; green only. */
 int green_event_wait(struct green_event *e);
@@ -351,7 +368,8 @@ green_group_begin_(struct green_scope *s, struct green_group *g)
 /* ---- channels ----------------------------------------------------------- */
 
 /*
- * A channel's handle: a number in the guise of a pointer, which any green thread may use.
+ * A channel's handle: a number in the guise of a pointer, which any green thread may use,
+ * and other OS threads where it says so.
  * That of a channel that was freed is no other's, until its place has been used a
  * million times again: calls that are given it return -EINVAL. What is no handle at all
  * may be a fault.
@@ -397,7 +415,7 @@ green_chan_t *green_chan_new(size_t size, size_t capacity);
 int green_chan_free(green_chan_t *ch);
 
 /**
- * green_chan_close() - let nobody send any more; green only
+ * green_chan_close() - let nobody send any more; also outside
  *
  * Threads that wait in it return with -EPIPE. Values that are in it can be received yet.
  *
@@ -406,20 +424,21 @@ int green_chan_free(green_chan_t *ch);
 int green_chan_close(green_chan_t *ch);
 
 /**
- * green_chan_send() - send a value, waiting for a receiver or for room; green only
+ * green_chan_send() - send a value, waiting for a receiver or for room; also outside
  * @value:	may be NULL if values have no bytes
  *
  * Returns 0; -EPIPE if it is closed, or is while the caller waits; -ETIMEDOUT; -EINVAL if
- * it is gone, or there is no @value; -ENOMEM if there is none for the deadline's timer.
+ * it is gone, or there is no @value; -ENOMEM if there is none for the deadline's timer;
+ * -ESHUTDOWN outside, if green_run() ends first.
  */
 int green_chan_send(green_chan_t *ch, const void *value GREEN_NOESCAPE);
 
 /**
- * green_chan_recv() - receive a value, waiting for it; green only
+ * green_chan_recv() - receive a value, waiting for it; also outside
  * @value:	where it is to be; NULL: nowhere
  *
  * Returns 0; -EPIPE if it is closed and no value is left, or is while the caller waits;
- * -ETIMEDOUT; -EINVAL if it is gone; -ENOMEM as above.
+ * -ETIMEDOUT; -EINVAL if it is gone; -ENOMEM and -ESHUTDOWN as above.
  */
 int green_chan_recv(green_chan_t *ch, void *value GREEN_NOESCAPE);
 

@@ -27,6 +27,7 @@
 #include "memory/backend.h"
 #include "memory/sizes.h"
 #include "memory/slot.h"
+#include "sched/outside.h"
 #include "sched/slice.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
@@ -280,6 +281,7 @@ static void go_on_alone(void)
 	if (t != green_rt.main)
 		green_rt.forked_elsewhere = green_rt.main_is_void = true;
 	green_rt.main = t;
+	green_outside_forked(true);
 }
 
 /* ---- green_run() again --------------------------------------------------------- */
@@ -310,6 +312,8 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 	if (!state)
 		return -ENOMEM;
 	watched = green_slices_end();
+	green_outside_close(true);
+	green_chans_shut();
 	memcpy(state, STATE, STATE_BYTES);
 	memcpy(STATE, pristine, STATE_BYTES);
 	green_worker = NULL;
@@ -317,6 +321,7 @@ int green_fork_run(int (*run)(const struct green_options *, int (*)(void *), voi
 	memcpy(STATE, state, STATE_BYTES);
 	free(state);
 	green_be_worker(w);
+	green_outside_open();
 	green_set_limit(limit);
 	if (watched)
 		green_slices_begin();
@@ -360,6 +365,7 @@ static void in_parent(void)
 
 static void leave_run(void)
 {
+	green_outside_forked(false);
 	green_io_forked();
 	green_signals_exit();
 	green_sigpipe_exit();
@@ -384,6 +390,7 @@ static void in_child(void)
 		return;
 	case PLACE_RUNTIME:
 		/* It may exec or _exit; the scheduler's loop is its end. */
+		green_outside_forked(false);
 		green_io_forked();
 		green_rt.forked_inside = true;
 		green_rt.main_done = true;

@@ -20,6 +20,7 @@
 #include "names.h"
 #include "report/dump.h"
 #include "sched/kick.h"
+#include "sched/outside.h"
 #include "sched/slice.h"
 #include "sched/thread.h"
 #include "sched/worker.h"
@@ -32,6 +33,7 @@
 #include "stack/segment.h"
 #include "sync/chan.h"
 #include "sync/chan_wait.h"
+#include "sync/sem.h"
 #include "unwind/defer.h"
 #include "unwind/key.h"
 #include "unwind/leave.h"
@@ -225,7 +227,7 @@ static void runtime_exit(void)
 static void enter(struct green_worker *w)
 {
 	w->doors = (struct green_doors){ green_stack_grow, green_exit, green_thread_destroy,
-					 green_thread_end };
+					 green_thread_end, green_sems_posted };
 	green_stir(w);
 	green_worker_enter(w);
 	green_fork_end();
@@ -280,7 +282,10 @@ static int run_to_end(const struct green_options *opt, int (*main_fn)(void *), v
 	green_signal_stack(w);
 	/* What it returns comes to rt_thread_exit(); the others' is noise. */
 	green_rt.main = green_thread_new(w, &attr, (void (*)(void *))(green_fn)main_fn, arg);
+	green_outside_open();
 	ret = green_rt.main ? workers_run() : no_first_thread();
+	green_outside_close(false);
+	green_chans_shut();
 	if (ret)
 		green_fail(ret, "OS threads of workers: %s", strerrordesc_np(-ret));
 	else

@@ -34,15 +34,18 @@ struct green_timers {
 	unsigned int unused;		/* the first of them; if nr == max there is none */
 };
 
+struct green_sem;
+
 /*
- * Ways up: what assembly that all else rests on calls by way of the worker, so that no
- * file depends on one that stands above it.
+ * Ways up: what assembly that all else rests on, and the inbox, call by way of the worker,
+ * so that no file depends on one that stands above it.
  */
 struct green_doors {
 	void (*grow)(uint64_t need, uint64_t taken);	/* green_stack_grow() */
 	void (*exit)(void);				/* green_exit() */
 	long (*destroy)(long ret);			/* green_thread_destroy() */
 	void (*end)(long ret);				/* green_thread_end() */
+	void (*posted)(struct green_sem *list);		/* green_sems_posted() */
 };
 
 /* Free slots of one size, the last first. */

@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "calls.h"
 #include "sched/cancel.h"
+#include "sched/outside.h"
 #include "sched/wait.h"
 #include "unwind/exit.h"
 
@@ -67,4 +68,9 @@ int rt_cancel(green_t *handle)
 		green_barrier_for_all();
 	green_cancel_now(t);
 	return 0;
+}
+
+int rt_cancel_outside(green_t *handle)
+{
+	return green_outside_call(rt_cancel, handle, 0, 0);
 }

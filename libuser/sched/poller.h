@@ -15,7 +15,7 @@ struct green_worker;
  *		claimed, in a list along next. @w may be another worker that does not rest.
  * @wait:	begin what is to begin, and wait until poll() would return some, for kick(),
  *		or until @until (0: for ever)
- * @kick:	end its wait, or the next one
+ * @kick:	end its wait, or the next one; by anybody, signal handlers among them
  * @busy:	will it ever return a thread?
  */
 struct green_poller {

@@ -11,6 +11,7 @@
 #include "memory/backend.h"
 #include "sched/cancel.h"
 #include "sched/kick.h"
+#include "sched/outside.h"
 #include "sched/poller.h"
 #include "sched/schedule.h"
 #include "sched/slice.h"
@@ -97,6 +98,7 @@ static void look_around(struct green_worker *w)
 	look_at_signals();
 	look_after(w, w);
 	look_after_others(w);
+	green_outside_look();
 }
 
 /*
@@ -147,7 +149,7 @@ struct green *green_schedule(struct green_worker *w)
 		t = green_next_thread(w);
 		if (t)
 			return run(w, t);
-		if (green_wake_expired(w))
+		if (green_wake_expired(w) || green_outside_look())
 			continue;
 		green_rest(w);
 		look_at_signals();

@@ -16,6 +16,7 @@
 #include "memory/backend.h"
 #include "memory/slot.h"
 #include "sched/kick.h"
+#include "sched/outside.h"
 #include "sched/slice.h"
 #include "sched/thread.h"
 #include "sched/wait.h"
@@ -172,6 +173,19 @@ green_t *rt_go(void (*fn)(void *), void *arg)
 	return rt_go_opt(NULL, fn, arg);
 }
 
+green_t *rt_go_opt_outside(const struct green_attr *attr, void (*fn)(void *), void *arg)
+{
+	long ret = green_outside_call(rt_go_opt, attr, fn, arg);
+
+	/* No handle is a small number. */
+	return ret == -EPERM || ret == -ESHUTDOWN ? NULL : (green_t *)ret;
+}
+
+green_t *rt_go_outside(void (*fn)(void *), void *arg)
+{
+	return rt_go_opt_outside(NULL, fn, arg);
+}
+
 /* What the thread has beside its descriptor. */
 static void free_all_of(struct green *t)
 {
@@ -317,6 +331,11 @@ int rt_detach(green_t *handle)
 	if (gone)
 		green_descriptor_put(green_worker, t);
 	return 0;
+}
+
+int rt_detach_outside(green_t *handle)
+{
+	return green_outside_call(rt_detach, handle, 0, 0);
 }
 
 static const struct green_wait_kind sleeping = { .name = "sleep" };

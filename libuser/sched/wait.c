@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "sched/kick.h"
+#include "sched/outside.h"
 #include "sched/poller.h"
 #include "sched/queue.h"
 #include "sched/timer.h"
@@ -39,6 +40,10 @@ void green_ready(struct green *t)
 	bool kick;
 
 	green_assert(t->state == STATE_CLAIMED || t->state == STATE_UNUSED);
+	if (!home) {
+		green_outside_ready(t);
+		return;
+	}
 	if (__atomic_load_n(&t->timer, __ATOMIC_ACQUIRE) >= 0)
 		green_timer_del(t);
 	t->wait = NULL;

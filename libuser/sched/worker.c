@@ -9,7 +9,8 @@
  * kicks that, as both hold its lock. Whoever put it into that of a worker that is
  * busy looks for one that rests, to steal it; there is none, or it is seen: a worker counts
  * itself among those that rest, has all CPUs pass a barrier, and looks once more. While
- * others run one of those that rest looks after them every millisecond.
+ * others run one of those that rest looks after them every millisecond. Who is outside
+ * leaves what he wants in the inbox, and kicks one that rests: outside.c.
  */
 #define _GNU_SOURCE
 #include "arch/x86_64/frame.h"
@@ -21,6 +22,7 @@
 #include "base/worker.h"
 #include "maps/site.h"
 #include "sched/kick.h"
+#include "sched/outside.h"
 #include "sched/poller.h"
 #include "sched/queue.h"
 #include "sched/slice.h"
@@ -54,7 +56,8 @@ static bool all_rest_for_good(void)
 {
 	unsigned int rises = atomic_load(&green_rt.rises);
 
-	if (atomic_load(&green_rt.nr_idle) < green_rt.nr_workers)
+	if (atomic_load(&green_rt.nr_idle) < green_rt.nr_workers ||
+	    green_outside_is_expected() || green_outside_waits())
 		return false;
 	for (unsigned int i = 0; i < green_rt.nr_workers; i++)
 		if (!has_nothing_to_wait_for(&green_rt.worker[i]))
@@ -136,7 +139,8 @@ void green_rest(struct green_worker *w)
 	if (all_rest_for_good()) {
 		green_rt.deadlock = true;
 		green_stop(-EDEADLK);
-	} else if (!atomic_load(&green_rt.main_done) && !others_have_more(w)) {
+	} else if (!atomic_load(&green_rt.main_done) && !others_have_more(w) &&
+		   !green_outside_waits()) {
 		wait_in_poller(w, again);
 	}
 	rise(w);

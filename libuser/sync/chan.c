@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "base/worker.h"
 #include "calls.h"
+#include "sched/outside.h"
 #include "sched/wait.h"
 #include "sync/chan.h"
 #include "sync/chan_wait.h"
@@ -72,7 +73,8 @@ int rt_chan_close(green_chan_t *handle)
 	return 0;
 }
 
-static int chan_send(green_chan_t *handle, const void *value, bool waits)
+/* @guest: from outside. */
+static int chan_send(green_chan_t *handle, const void *value, bool waits, struct green *guest)
 {
 	struct green_chan *c = green_chan_lock(handle);
 	struct green_transfer tr = { 0 };
@@ -81,6 +83,8 @@ static int chan_send(green_chan_t *handle, const void *value, bool waits)
 	if (!c)
 		return -EINVAL;
 	err = green_send_now(c, value, &tr);
+	if (err == -EAGAIN && guest)
+		return green_chan_wait_outside(c, true, (void *)value, guest);
 	if (err == -EAGAIN && waits)
 		return green_chan_wait(c, true, (void *)value);
 	green_chan_unlock(c);
@@ -89,7 +93,7 @@ static int chan_send(green_chan_t *handle, const void *value, bool waits)
 	return err;
 }
 
-static int chan_recv(green_chan_t *handle, void *value, bool waits)
+static int chan_recv(green_chan_t *handle, void *value, bool waits, struct green *guest)
 {
 	struct green_chan *c = green_chan_lock(handle);
 	struct green_transfer tr = { 0 };
@@ -98,6 +102,8 @@ static int chan_recv(green_chan_t *handle, void *value, bool waits)
 	if (!c)
 		return -EINVAL;
 	err = green_recv_now(c, value, &tr);
+	if (err == -EAGAIN && guest)
+		return green_chan_wait_outside(c, false, value, guest);
 	if (err == -EAGAIN && waits)
 		return green_chan_wait(c, false, value);
 	green_chan_unlock(c);
@@ -108,22 +114,59 @@ static int chan_recv(green_chan_t *handle, void *value, bool waits)
 
 int rt_chan_send(green_chan_t *handle, const void *value)
 {
-	return chan_send(handle, value, true);
+	return chan_send(handle, value, true, NULL);
 }
 
 int rt_chan_try_send(green_chan_t *handle, const void *value)
 {
-	return chan_send(handle, value, false);
+	return chan_send(handle, value, false, NULL);
 }
 
 int rt_chan_recv(green_chan_t *handle, void *value)
 {
-	return chan_recv(handle, value, true);
+	return chan_recv(handle, value, true, NULL);
 }
 
 int rt_chan_try_recv(green_chan_t *handle, void *value)
 {
-	return chan_recv(handle, value, false);
+	return chan_recv(handle, value, false, NULL);
+}
+
+/* ---- from outside ------------------------------------------------------------- */
+
+static long send_of(struct green *guest, long handle, long value)
+{
+	return chan_send((green_chan_t *)handle, (const void *)value, true, guest);
+}
+
+static long recv_of(struct green *guest, long handle, long value)
+{
+	return chan_recv((green_chan_t *)handle, (void *)value, true, guest);
+}
+
+int rt_chan_send_outside(green_chan_t *handle, const void *value)
+{
+	return green_outside_wait(send_of, (long)handle, (long)value);
+}
+
+int rt_chan_recv_outside(green_chan_t *handle, void *value)
+{
+	return green_outside_wait(recv_of, (long)handle, (long)value);
+}
+
+int rt_chan_try_send_outside(green_chan_t *handle, const void *value)
+{
+	return green_outside_call(rt_chan_try_send, handle, value, 0);
+}
+
+int rt_chan_try_recv_outside(green_chan_t *handle, void *value)
+{
+	return green_outside_call(rt_chan_try_recv, handle, value, 0);
+}
+
+int rt_chan_close_outside(green_chan_t *handle)
+{
+	return green_outside_call(rt_chan_close, handle, 0, 0);
 }
 
 /* ---- without the runtime ------------------------------------------------------- */
@@ -157,10 +200,10 @@ static __attribute__((noinline)) int pop_here(struct green_chan *c, void *value)
 /* A value that goes into the ring, or comes from there, and nobody waits for that. */
 static inline int send_here(const green_chan_t *handle, const void *value)
 {
-	struct green_chan *c = green_shared ? NULL : green_chan_at(handle);
+	struct green_chan *c = !green_worker || green_shared ? NULL : green_chan_at(handle);
 
-	if (!c || c->count == c->capacity || c->receivers.first || c->closed ||
-	    (!value && c->size) || !may_here(c, handle))
+	if (!c || !may_here(c, handle) || c->count == c->capacity || c->receivers.first ||
+	    c->closed || (!value && c->size))
 		return -1;
 	if (c->size != sizeof(uint64_t))
 		return push_here(c, value);
@@ -172,9 +215,9 @@ static inline int send_here(const green_chan_t *handle, const void *value)
 
 static inline int recv_here(const green_chan_t *handle, void *value)
 {
-	struct green_chan *c = green_shared ? NULL : green_chan_at(handle);
+	struct green_chan *c = !green_worker || green_shared ? NULL : green_chan_at(handle);
 
-	if (!c || !c->count || c->senders.first || !may_here(c, handle))
+	if (!c || !may_here(c, handle) || !c->count || c->senders.first)
 		return -1;
 	if (c->size != sizeof(uint64_t) || !value)
 		return pop_here(c, value);

@@ -42,7 +42,9 @@ struct green_chan {
 struct green_chan *green_chan_get(size_t size, size_t capacity);
 /* Nobody waits in it, its lock is held; and is given up. */
 void green_chan_put(struct green_chan *c);
-/* Those that are left, at the end of green_run(). */
+/* At the end of green_run(): nobody outside waits in one any more. */
+void green_chans_shut(void);
+/* Those that are left. */
 void green_chans_exit(void);
 /* In a child of fork(), where nobody is left that waits. */
 void green_chans_forked(void);

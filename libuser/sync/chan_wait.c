@@ -9,6 +9,7 @@
 #include "base/handle.h"
 #include "base/thread.h"
 #include "base/worker.h"
+#include "sched/outside.h"
 #include "sched/wait.h"
 #include "sync/chan.h"
 #include "sync/chan_wait.h"
@@ -75,6 +76,36 @@ int green_chan_wait(struct green_chan *c, bool sends, void *value)
 	}
 	green_chan_unlock(c);
 	return err;
+}
+
+int green_chan_wait_outside(struct green_chan *c, bool sends, void *value, struct green *guest)
+{
+	guest->wait = sends ? &sending : &receiving;
+	guest->wait_on = c;
+	green_wait_in(list_of(c, sends), guest, value);
+	green_set_state(guest, STATE_PARKED);
+	green_chan_unlock(c);
+	return GREEN_OUTSIDE_PARKED;
+}
+
+static void guests_leave(struct green_waiters *list)
+{
+	struct green_waiter *w, *next;
+
+	for (w = list->first; w; w = next) {
+		next = w->next;
+		if (w->t->home || !green_claim(w->t))
+			continue;
+		green_waiter_del(list, w);
+		w->t->ret = -ESHUTDOWN;
+		green_ready(w->t);
+	}
+}
+
+void green_chan_guests_exit(struct green_chan *c)
+{
+	guests_leave(&c->senders);
+	guests_leave(&c->receivers);
 }
 
 /* ---- in several ------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 
 #include "base/waiter.h"
 #include <green_sync.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct green;
@@ -30,6 +31,8 @@ struct green_selection {
  * the lock up; the thread is its own then. Returns what the call does, if it does not wait.
  */
 int green_chan_wait(struct green_chan *c, bool sends, void *value);
+/* The same for a guest from outside (sched/outside.h); returns GREEN_OUTSIDE_PARKED. */
+int green_chan_wait_outside(struct green_chan *c, bool sends, void *value, struct green *guest);
 /* The same with the locks of all that are in @s, but that the caller gives them up. */
 int green_selection_wait(struct green_selection *s);
 /*
@@ -37,6 +40,8 @@ int green_selection_wait(struct green_selection *s);
  * has no lock.
  */
 void green_chan_end(struct green_waiter *w, int result);
+/* Guests that are left return -ESHUTDOWN; nobody runs. */
+void green_chan_guests_exit(struct green_chan *c);
 /* Selections of threads that are never to run again. */
 void green_selections_exit(void);
 

@@ -9,6 +9,7 @@
  * it leads to.
  */
 #include "sync/chan.h"
+#include "sync/chan_wait.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -131,6 +132,12 @@ void green_chan_put(struct green_chan *c)
 	green_spin_lock(&lock, RANK_OBJECT);
 	put_unused(c);
 	green_spin_unlock(&lock, RANK_OBJECT);
+}
+
+void green_chans_shut(void)
+{
+	for (struct green_chan *c = all; c; c = c->all_next)
+		green_chan_guests_exit(c);
 }
 
 void green_chans_exit(void)

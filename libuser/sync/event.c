@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Events: set, or not yet. */
 #include "calls.h"
+#include "sched/outside.h"
 #include "sync/object.h"
 
 #include <errno.h>
@@ -52,4 +53,14 @@ int rt_event_destroy(struct green_event *e)
 	struct green_object *o = green_object_of(&e->sync);
 
 	return green_object_lock(o) ?: green_object_destroy(o, false);
+}
+
+int rt_event_set_outside(struct green_event *e)
+{
+	return green_outside_call(rt_event_set, e, 0, 0);
+}
+
+int rt_event_clear_outside(struct green_event *e)
+{
+	return green_outside_call(rt_event_clear, e, 0, 0);
 }

@@ -16,7 +16,8 @@ int green_object_renew(struct green_object *o)
 		return -EINVAL;
 	}
 	o->waiters = (struct green_waiters){ 0 };
-	o->epoch = green_rt.epoch;
+	/* Read without the lock by who posts from outside. */
+	__atomic_store_n(&o->epoch, green_rt.epoch, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -25,7 +26,7 @@ int green_object_destroy(struct green_object *o, bool in_use)
 	bool busy = in_use || o->waiters.first;
 
 	if (!busy)
-		o->epoch = GREEN_OBJECT_GONE;
+		__atomic_store_n(&o->epoch, GREEN_OBJECT_GONE, __ATOMIC_RELAXED);
 	green_object_unlock(o);
 	return busy ? -EBUSY : 0;
 }

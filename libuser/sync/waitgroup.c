@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Wait groups: a count, and those that wait until it is 0. */
 #include "calls.h"
+#include "sched/outside.h"
 #include "sync/object.h"
 
 #include <errno.h>
@@ -54,4 +55,14 @@ int rt_waitgroup_destroy(struct green_waitgroup *g)
 	struct green_object *o = green_object_of(&g->sync);
 
 	return green_object_lock(o) ?: green_object_destroy(o, g->count);
+}
+
+int rt_waitgroup_add_outside(struct green_waitgroup *g, int n)
+{
+	return green_outside_call(rt_waitgroup_add, g, n, 0);
+}
+
+int rt_waitgroup_done_outside(struct green_waitgroup *g)
+{
+	return rt_waitgroup_add_outside(g, -1);
 }

@@ -117,8 +117,16 @@ green_stack_depth_frame:
 	.cfi_endproc
 	.size	green_stack_depth_frame, . - green_stack_depth_frame
 
-/* Not a green thread: rax is what was called, and says what it returns. */
+/*
+ * Not a green thread: rax is what was called, and says what it returns, or what is called in
+ * its place. The arguments are in their registers.
+ */
 	.macro	OUTSIDE name, what
+	.ifc	\what, INBOX
+	leaq	rt_\name(%rip), %r10
+	cmpq	%r10, %rax
+	je	rt_\name\()_outside
+	.endif
 	.ifc	\what, ZERO
 	leaq	rt_\name(%rip), %r10
 	cmpq	%r10, %rax
