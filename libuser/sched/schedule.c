@@ -29,14 +29,22 @@
  * threads do between their switches.
  *
  * To read the clock costs as much as the rest of a switch. So while threads run for short
- * that is done at every CLOCK_STRIDE switches, and once these have taken longer than
- * SHORT_TSC at each: where threads of the one kind are followed by some of the other, the look
- * is late, once, by so many turns.
+ * that is done at every second switch, at every fourth, and in the end at every CLOCK_STRIDE;
+ * and once these have taken longer than SHORT_TSC at each: where threads of the one kind are
+ * followed by some of the other, the look is late, once, by so many turns.
  */
 #define LOOK_SWITCHES	61
 #define LOOK_TSC	200000
 #define CLOCK_STRIDE	8
 #define SHORT_TSC	20000
+
+/* Forced moves are made where nothing is left out. */
+static unsigned int next_stride(const struct green_worker *w, uint64_t taken)
+{
+	if (taken >= SHORT_TSC || green_rt.debug.move_park)
+		return 1;
+	return w->stride < CLOCK_STRIDE ? 2 * w->stride : CLOCK_STRIDE;
+}
 
 /* The clock is to be read. */
 static bool time_to_look(struct green_worker *w)
@@ -44,8 +52,7 @@ static bool time_to_look(struct green_worker *w)
 	uint64_t now = __builtin_ia32_rdtsc();
 
 	w->turns += w->stride;
-	/* Forced moves are made where nothing is left out. */
-	w->stride = now - w->clock < SHORT_TSC && !green_rt.debug.move_park ? CLOCK_STRIDE : 1;
+	w->stride = next_stride(w, now - w->clock);
 	w->ticks = w->stride;
 	w->clock = now;
 	if (w->turns < LOOK_SWITCHES && now - w->looked < LOOK_TSC)
