@@ -70,8 +70,8 @@ typedef struct green_handle green_t;
  *		a 512th of it. An arena holds arena_size / (stack_size + gap) threads.
  * @slice:	nanoseconds that a thread may run while others wait; then it lets them run at the
  *		next entry test, as if it called green_yield() there, but is not cancelled by
- *		that. 0: 10 ms; what is less than 1 ms is taken for that; GREEN_NO_SLICE:
- *		as many as it likes. It may take half as many more until it is noticed.
+ *		that. GREEN_SLICE, 10 ms, is a good one, and 1 ms the least; 0: as many as it
+ *		likes. It may take half as many more until it is noticed.
  *		Functions that greencc compiled test their stack on entry, unless they
  *		are leaves; code without such tests is not interrupted. A thread is let run
  *		on while other code has a frame on its stack, and while it is bound: who
@@ -82,7 +82,7 @@ typedef struct green_handle green_t;
  *		stacks, it says nothing on stderr; else it says why, in one line
  */
 #define GREEN_MAX_WORKERS 64
-#define GREEN_NO_SLICE UINT64_MAX
+#define GREEN_SLICE 10000000
 
 struct green_options {
 	size_t stack_size;

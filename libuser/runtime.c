@@ -51,7 +51,6 @@
 /* Threads that the report of a deadlock shows. */
 #define MOST_DUMPED		100
 
-#define DEFAULT_SLICE		10000000u
 #define LEAST_SLICE		1000000u
 
 /* Nobody has asked for several: where they cannot be had there are fewer. */
@@ -76,9 +75,7 @@ static void set_defaults(struct green_options *opt)
 	if (!opt->arena_size)
 		opt->arena_size = DEFAULT_ARENA;
 	opt->arena_size &= ~(GREEN_PAGE - 1);
-	if (!opt->slice)
-		opt->slice = DEFAULT_SLICE;
-	if (opt->slice < LEAST_SLICE)
+	if (opt->slice && opt->slice < LEAST_SLICE)
 		opt->slice = LEAST_SLICE;
 	opt->gap = opt->gap ? green_gap_round(opt->gap) : DEFAULT_GAP;
 	if (!opt->workers)
@@ -134,7 +131,7 @@ static int runtime_init(const struct green_options *opt)
 	err = green_debug_parse(&green_rt.debug, getenv("GREEN_DEBUG"));
 	if (err)
 		return err;
-	if (green_rt.opt.slice == GREEN_NO_SLICE)
+	if (!green_rt.opt.slice)
 		green_rt.debug.slice = 0;
 	err = green_maps_init() ?: green_names_init();
 	if (err)

@@ -272,7 +272,7 @@ void green_slices_begin(void)
 	static bool said;
 	int err;
 
-	if (green_rt.opt.slice == GREEN_NO_SLICE ||
+	if (!green_rt.opt.slice ||
 	    __atomic_load_n(&slices.begun, __ATOMIC_RELAXED) ||
 	    __atomic_exchange_n(&slices.begun, true, __ATOMIC_ACQ_REL))
 		return;
@@ -280,7 +280,7 @@ void green_slices_begin(void)
 	if (!err)
 		return;
 	/* Nobody is to join it, nor to try again. */
-	green_rt.opt.slice = GREEN_NO_SLICE;
+	green_rt.opt.slice = 0;
 	slices.begun = false;
 	green_complain(&said, "no OS thread that watches time slices, so there are none: %s",
 		       strerrordesc_np(-err));

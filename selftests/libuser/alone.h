@@ -8,7 +8,7 @@
 
 #include <green.h>
 
-#define ALONE .workers = 1, .slice = GREEN_NO_SLICE
+#define ALONE .workers = 1
 
 static const struct green_options alone __attribute__((unused)) = { ALONE };
 

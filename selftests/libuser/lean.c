@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "alone.h"
 #include "counted.h"
 #include "workers.h"
 
@@ -188,7 +189,7 @@ static int pins_of_two(void *arg)
 
 TEST(pins_that_cannot_be_written_down_hold_all_of_the_stack)
 {
-	EXPECT_EQ(0, green_run(NULL, pins_of_two, NULL));
+	EXPECT_EQ(0, green_run(&alone, pins_of_two, NULL));
 }
 
 /* ---- all the time ---------------------------------------------------------- */
@@ -246,7 +247,7 @@ static int goes_round(void *arg)
 
 TEST(what_is_needed_all_the_time_is_not_asked_for)
 {
-	EXPECT_EQ(0, green_run(NULL, goes_round, NULL));
+	EXPECT_EQ(0, green_run(&alone, goes_round, NULL));
 }
 
 /* ---- idle threads ---------------------------------------------------------- */

@@ -148,6 +148,7 @@ FIXTURE_SETUP(slice)
 {
 	setenv("GREEN_DEBUG", variant->debug, 1);
 	self->opt.workers = variant->workers;
+	self->opt.slice = GREEN_SLICE;
 }
 
 FIXTURE_TEARDOWN(slice)
@@ -195,7 +196,7 @@ static int beside_calls(void *arg)
 
 TEST(others_run_beside_one_that_calls_without_waiting)
 {
-	struct green_options opt = { .workers = 1 };
+	struct green_options opt = { .workers = 1, .slice = GREEN_SLICE };
 
 	EXPECT_EQ(0, green_run(&opt, beside_calls, NULL));
 	EXPECT_EQ(5, ran);
@@ -295,9 +296,9 @@ TEST(bound_threads_and_callbacks_of_foreign_code_run_on)
 	EXPECT_EQ(1 << 2, green_run(&opt, ways_to_be_let_run, NULL));
 }
 
-TEST(slices_are_switched_off)
+TEST(slices_are_off_if_not_asked_for)
 {
-	struct green_options opt = { .workers = 1, .slice = GREEN_NO_SLICE };
+	struct green_options opt = { .workers = 1 };
 
 	EXPECT_EQ(0, green_run(&opt, ways_to_be_let_run, NULL));
 	setenv("GREEN_DEBUG", "slice", 1);
@@ -370,7 +371,7 @@ TEST(defers_panics_and_growth_are_interrupted_anywhere)
 	};
 
 	for (unsigned int i = 0; i < 2 * sizeof(debug) / sizeof(debug[0]); i++) {
-		struct green_options opt = { .workers = 1 + i % 2 };
+		struct green_options opt = { .workers = 1 + i % 2, .slice = GREEN_SLICE };
 
 		setenv("GREEN_DEBUG", debug[i / 2], 1);
 		EXPECT_EQ(0, green_run(&opt, ends_in_all_ways, NULL));
@@ -382,7 +383,7 @@ TEST(defers_panics_and_growth_are_interrupted_anywhere)
 
 static int forks(void *arg)
 {
-	struct green_options opt = { .workers = 2 };
+	struct green_options opt = { .workers = 2, .slice = GREEN_SLICE };
 	int status = -1;
 	pid_t pid;
 
