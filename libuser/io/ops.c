@@ -373,26 +373,33 @@ static bool is_ordinary(const struct statx *sx)
 
 /*
  * What cannot be read at all, as an epoll instance or a pidfd, io_uring polls nevertheless,
- * and waits until that says something. The system call for no memory at all fails
- * as that of its name does, and touches nothing.
+ * and waits until that says something. The system call for no memory at all fails as that of
+ * its name does. It must be the one with an offset: readv(2) writes back the position that
+ * it began with, over what another's read has made of it. Only where there is no position
+ * it does no harm, and there preadv(2) says -ESPIPE.
  */
 static int may_read(int fd, const struct statx *sx, bool at_offset)
 {
 	int old = errno, err = 0;
 
 	if (!is_ordinary(sx) || (at_offset && !S_ISREG(sx->stx_mode)))
-		err = (at_offset ? preadv(fd, NULL, 0, 0) : readv(fd, NULL, 0)) ? -errno : 0;
+		err = preadv(fd, NULL, 0, 0) ? -errno : 0;
+	if (err == -ESPIPE && !at_offset)
+		err = readv(fd, NULL, 0) ? -errno : 0;
 	errno = old;
 	if (!err && S_ISCHR(sx->stx_mode) && !at_offset)
 		err = ask_for_turn(fd, false);
 	return err;
 }
 
+/* The same for writes. */
 static int may_write(int fd, const struct statx *sx)
 {
 	int old = errno, err = 0;
 
 	if (!is_ordinary(sx))
+		err = pwritev(fd, NULL, 0, 0) ? -errno : 0;
+	if (err == -ESPIPE)
 		err = writev(fd, NULL, 0) ? -errno : 0;
 	errno = old;
 	if (!err && S_ISCHR(sx->stx_mode))
