@@ -221,7 +221,8 @@ static int among_busy_ones(void *arg)
 	for (int i = 0; i < 300; i++) {
 		int n = green_dump(null);
 
-		wrong += n < 9 || n > 9 + 8 * 3;
+		/* More than there are at once: some end, and others begin, while it looks. */
+		wrong += n < 9;
 		green_yield();
 	}
 	set(&over, 1);

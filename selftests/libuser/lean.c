@@ -341,12 +341,15 @@ static NOINLINE void touch(char *at, size_t n)
 		((volatile char *)at)[i] = 1;
 }
 
+static int all_are_there;
+
 static void touches(void *arg)
 {
 	char large[32 << 10];
 
 	touch(large, sizeof(large));
-	green_yield();
+	while (!look(&all_are_there))
+		green_yield();
 	touch(large, sizeof(large));
 }
 
@@ -355,9 +358,10 @@ static int burst(void *arg)
 	static green_t *t[BURST];
 	long before = resident(), most = 0;
 
-	wrong = 0;
+	wrong = all_are_there = 0;
 	for (int i = 0; i < BURST; i++)
 		t[i] = green_go(touches, NULL);
+	set(&all_are_there, 1);
 	for (int i = 0; i < BURST; i++) {
 		green_join(t[i]);
 		most = resident() > most ? resident() : most;
