@@ -54,7 +54,7 @@ static void look_at_wait(const struct green *t, struct look *l)
 	l->kind = t->wait->name;
 	l->since = t->since;
 	l->io = t->io && (t->io->busy || t->io->in_flight);
-	l->join = !strcmp(l->kind, "join");
+	l->join = t->wait->thread;
 	if (l->io)
 		l->on = (uintptr_t)t->io->fd;
 	else if (l->join)
@@ -103,12 +103,12 @@ static int describe(const struct look *l, char *buf, size_t size)
 {
 	if (!l->kind)
 		return snprintf(buf, size, "%s", l->state == STATE_RUNNING ? "runs" : "is ready");
-	if (l->io)
+	if (l->io && (int)l->on >= 0)
 		return snprintf(buf, size, "waits for %s of descriptor %d", l->kind, (int)l->on);
 	if (l->join)
 		return snprintf(buf, size, "waits for the end of thread %llu",
 				(unsigned long long)l->on);
-	if (l->on)
+	if (l->on && !l->io)
 		return snprintf(buf, size, "waits for %s at %#lx", l->kind, l->on);
 	return snprintf(buf, size, "waits for %s", l->kind);
 }

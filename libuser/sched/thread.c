@@ -266,7 +266,9 @@ static bool join_no_longer(struct green *t)
 	return true;
 }
 
-static const struct green_wait_kind join = { .name = "join", .abort = join_no_longer };
+static const struct green_wait_kind join = {
+	.name = "join", .thread = true, .abort = join_no_longer,
+};
 
 /* @t, which the caller has locked, runs; or -errno. */
 static int wait_for_end(struct green_worker *w, struct green *t)

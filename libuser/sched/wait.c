@@ -47,6 +47,7 @@ void green_ready(struct green *t)
 	if (__atomic_load_n(&t->timer, __ATOMIC_ACQUIRE) >= 0)
 		green_timer_del(t);
 	t->wait = NULL;
+	t->wait_on = NULL;
 	green_set_state(t, STATE_READY);
 	green_spin_lock(&home->lock, RANK_QUEUE);
 	green_queue_put(&home->runq, t);

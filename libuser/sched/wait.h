@@ -33,6 +33,7 @@ struct green_worker;
 /**
  * struct green_wait_kind - what can be done with a thread that waits so
  * @name:	for reports
+ * @thread:	t->wait_on is one, whose end it waits for; else it is an object, or NULL
  * @abort:	the caller has claimed the thread, since its deadline has come or it is
  *		cancelled: take it out of what it waits in. True: that is done. False: it
  *		goes on to wait, for it ends by itself, soon, and is not claimed any more.
@@ -42,6 +43,7 @@ struct green_worker;
  */
 struct green_wait_kind {
 	const char *name;
+	bool thread;
 	bool (*abort)(struct green *t);
 	void (*adjust)(struct green *t, uintptr_t lo, uintptr_t hi, long delta);
 };

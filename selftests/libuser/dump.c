@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,12 +19,13 @@ static struct {
 	struct green_rwlock rwlock;
 	struct green_cond cond;
 	struct green_mutex with_cond;
-	struct green_sem sem;
+	struct green_sem sem, before;
 	struct green_waitgroup group;
 	struct green_event event;
 	green_chan_t *chan;
 	green_t *sleeper;
 	int fd[2];
+	char fifo[40];
 } in;
 
 /* No call is the last thing that a function does: then its caller's place would be told. */
@@ -34,8 +36,20 @@ static void writes(void *arg)	{ ended += green_rwlock_wrlock(&in.rwlock); }
 static void posts(void *arg)	{ ended += green_sem_wait(&in.sem); }
 static void waits(void *arg)	{ ended += green_waitgroup_wait(&in.group); }
 static void sets(void *arg)	{ ended += green_event_wait(&in.event); }
-static void sleeps(void *arg)	{ ended += green_sleep_ns(3600000 * MS); }
 static void joins(void *arg)	{ ended += green_join(in.sleeper); }
+
+/* What it waited in before is not what it waits for now. */
+static void sleeps(void *arg)
+{
+	green_sem_wait(&in.before);
+	ended += green_sleep_ns(3600000 * MS);
+}
+
+/* A FIFO that nobody writes; it has no descriptor yet. */
+static void opens(void *arg)
+{
+	ended += green_openat(AT_FDCWD, in.fifo, O_RDONLY, 0);
+}
 
 static void conditions(void *arg)
 {
@@ -78,6 +92,7 @@ static const struct {
 	{ sleeps, "sleeps", "waits for sleep for " },
 	{ joins, "joins", "waits for the end of thread " },
 	{ conditions, "conditions", "waits for condition at 0x" },
+	{ opens, "opens", "waits for openat for " },
 	{ reads, "reads", "waits for read of descriptor " },
 	{ receives, "receives", "waits for chan recv at 0x" },
 	{ selects, "selects", "waits for select" },
@@ -146,7 +161,8 @@ static int one_of_each(void *arg)
 
 	memset(&in, 0, sizeof(in));
 	in.chan = green_chan_new(sizeof(long), 0);
-	if (pipe(in.fd))
+	snprintf(in.fifo, sizeof(in.fifo), "/tmp/green-dump-%d", getpid());
+	if (pipe(in.fd) || mkfifo(in.fifo, 0600))
 		return -errno;
 	green_mutex_lock(&in.mutex);
 	green_rwlock_rdlock(&in.rwlock);
@@ -158,7 +174,10 @@ static int one_of_each(void *arg)
 		if (kinds[i].fn == sleeps)
 			in.sleeper = t[i];
 	}
-	while (!all_wait())
+	for (dump(); !says("sleeps", "waits for semaphore"); dump())
+		green_sleep_ns(MS);
+	green_sem_post(&in.before);
+	while (!all_wait() || !says("sleeps", "waits for sleep"))
 		green_sleep_ns(MS);
 	green_sleep_ns(40 * MS);
 	dump();
@@ -183,6 +202,7 @@ static int one_of_each(void *arg)
 	green_mutex_unlock(&in.mutex);
 	close(in.fd[0]);
 	close(in.fd[1]);
+	unlink(in.fifo);
 	green_chan_free(in.chan);
 	return wrong;
 }

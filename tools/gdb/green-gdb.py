@@ -37,7 +37,8 @@ def wait_name(t):
         return ""
     kind = t["wait"]["name"].string()
     if t["io"] and (t["io"]["busy"] or t["io"]["in_flight"]):
-        return "%s of descriptor %d: " % (kind, int(t["io"]["fd"]))
+        fd = int(t["io"]["fd"])
+        return kind + (" of descriptor %d: " % fd if fd >= 0 else ": ")
     return kind + (" %#x: " % int(t["wait_on"]) if t["wait_on"] else ": ")
 
 
