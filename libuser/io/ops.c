@@ -4,8 +4,8 @@
  * name would do it, and parks; uring.c does the rest.
  *
  * io_uring's operations are not quite those system calls, so what a descriptor is
- * has to be known here and there. It is asked each time, unless it does not matter
- * (now.c): who opens and closes files need not tell us.
+ * has to be known here and there (descriptor.c). It is asked each time, unless it does not
+ * matter (now.c): who opens and closes files need not tell us.
  */
 #define _GNU_SOURCE
 #include "base/handle.h"
@@ -15,6 +15,7 @@
 #include "base/worker.h"
 #include "calls.h"
 #include "io/call.h"
+#include "io/descriptor.h"
 #include "io/file.h"
 #include "io/now.h"
 #include "io/uring.h"
@@ -27,7 +28,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* More than that the kernel does not do in one call. */
@@ -295,54 +295,6 @@ static size_t cut(size_t len)
 	return len < MAX_LEN ? len : MAX_LEN;
 }
 
-/* Asks no file server, which could be this process; and leaves errno alone. */
-static int type_of(int fd, struct statx *sx)
-{
-	int old = errno, err = 0;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, sx)) {
-		err = -errno;
-		errno = old;
-	}
-	return err;
-}
-
-static bool is_terminal(int fd)
-{
-	int old = errno;
-	bool yes = isatty(fd);
-
-	errno = old;
-	return yes;
-}
-
-/*
- * Who reads a terminal from its background is stopped by SIGTTIN, or has -EIO; so is who
- * writes, if that is so set (stty tostop). io_uring first looks whether there is anything
- * to read, and writes in threads that no such signal stops. So the terminal is asked by
- * reading or writing nothing.
- */
-static int ask_for_turn(int fd, bool writes)
-{
-	int old = errno, err = 0;
-	pid_t front = tcgetpgrp(fd);
-	char c = 0;
-
-	while (front > 0 && front != getpgrp()) {
-		err = (writes ? write(fd, &c, 0) : read(fd, &c, 0)) < 0 ? -errno : 0;
-		if (err != -EINTR)
-			break;
-		front = tcgetpgrp(fd);
-	}
-	errno = old;
-	return err;
-}
-
-static bool is_file(const struct statx *sx)
-{
-	return S_ISREG(sx->stx_mode) || S_ISBLK(sx->stx_mode);
-}
-
 /*
  * Devices of characters (terminals, /dev/fuse) block whoever tries, and so do file servers
  * (FUSE): from Linux 6.12 on io_uring asks those from within the submission, and one may
@@ -350,7 +302,7 @@ static bool is_file(const struct statx *sx)
  */
 static void describe(struct green_io *io, const struct statx *sx)
 {
-	io->apart = S_ISCHR(sx->stx_mode) || (is_file(sx) && green_now_never(io->fd));
+	io->apart = S_ISCHR(sx->stx_mode) || (green_fd_is_file(sx) && green_now_never(io->fd));
 }
 
 /* read(2) and write(2), where a file has a position. */
@@ -358,53 +310,9 @@ static void at_position(struct green_io *io, const struct statx *sx)
 {
 	describe(io, sx);
 	io->off = -1;
-	io->positioned = is_file(sx);
+	io->positioned = green_fd_is_file(sx);
 	io->dev = makedev(sx->stx_dev_major, sx->stx_dev_minor);
 	io->ino = sx->stx_ino;
-}
-
-/* Of these kinds io_uring knows what can be done with them. */
-static bool is_ordinary(const struct statx *sx)
-{
-	if (S_ISREG(sx->stx_mode))
-		return sx->stx_dev_major;
-	return S_ISSOCK(sx->stx_mode) || S_ISFIFO(sx->stx_mode) || S_ISBLK(sx->stx_mode);
-}
-
-/*
- * What cannot be read at all, as an epoll instance or a pidfd, io_uring polls nevertheless,
- * and waits until that says something. The system call for no memory at all fails as that of
- * its name does. It must be the one with an offset: readv(2) writes back the position that
- * it began with, over what another's read has made of it. Only where there is no position
- * it does no harm, and there preadv(2) says -ESPIPE.
- */
-static int may_read(int fd, const struct statx *sx, bool at_offset)
-{
-	int old = errno, err = 0;
-
-	if (!is_ordinary(sx) || (at_offset && !S_ISREG(sx->stx_mode)))
-		err = preadv(fd, NULL, 0, 0) ? -errno : 0;
-	if (err == -ESPIPE && !at_offset)
-		err = readv(fd, NULL, 0) ? -errno : 0;
-	errno = old;
-	if (!err && S_ISCHR(sx->stx_mode) && !at_offset)
-		err = ask_for_turn(fd, false);
-	return err;
-}
-
-/* The same for writes. */
-static int may_write(int fd, const struct statx *sx)
-{
-	int old = errno, err = 0;
-
-	if (!is_ordinary(sx))
-		err = pwritev(fd, NULL, 0, 0) ? -errno : 0;
-	if (err == -ESPIPE)
-		err = writev(fd, NULL, 0) ? -errno : 0;
-	errno = old;
-	if (!err && S_ISCHR(sx->stx_mode))
-		err = ask_for_turn(fd, true);
-	return err;
 }
 
 /*
@@ -413,8 +321,8 @@ static int may_write(int fd, const struct statx *sx)
  */
 static long read_rest(struct green_io *io, const struct statx *sx)
 {
-	green_now_remember(io->fd, is_file(sx));
-	if (is_file(sx) ? (io->done || green_now_may_try(io->fd)) && green_now_read(io, true) :
+	green_now_remember(io->fd, green_fd_is_file(sx));
+	if (green_fd_is_file(sx) ? (io->done || green_now_may_try(io->fd)) && green_now_read(io, true) :
 			  io->done)
 		return (long)io->done;
 	io->whole = io->done;
@@ -436,7 +344,7 @@ long rt_pread(int fd, void *buf, size_t len, off_t off)
 		return err;
 	if (green_now_may_try(fd) && green_now_read(&io, false))
 		return (long)io.done;
-	err = type_of(fd, &sx) ?: may_read(fd, &sx, true);
+	err = green_fd_type(fd, &sx) ?: green_fd_may_read(fd, &sx, true);
 	if (err)
 		return io.done ? (long)io.done : err;
 	describe(&io, &sx);
@@ -455,7 +363,7 @@ long rt_read(int fd, void *buf, size_t len)
 		return err;
 	if (green_now_may_try(fd) && green_now_read(&io, false))
 		return (long)io.done;
-	err = type_of(fd, &sx) ?: may_read(fd, &sx, false);
+	err = green_fd_type(fd, &sx) ?: green_fd_may_read(fd, &sx, false);
 	if (err)
 		return io.done ? (long)io.done : err;
 	at_position(&io, &sx);
@@ -468,12 +376,12 @@ long rt_write(int fd, const void *buf, size_t len)
 		.op = OP_WRITE, .fd = fd, .mem = { buf }, .len = { cut(len) },
 	};
 	struct statx sx;
-	int err = begin() ?: type_of(fd, &sx) ?: may_write(fd, &sx);
+	int err = begin() ?: green_fd_type(fd, &sx) ?: green_fd_may_write(fd, &sx);
 
 	if (err)
 		return err;
 	at_position(&io, &sx);
-	io.whole = S_ISFIFO(sx.stx_mode) || (S_ISCHR(sx.stx_mode) && is_terminal(fd));
+	io.whole = S_ISFIFO(sx.stx_mode) || (S_ISCHR(sx.stx_mode) && green_fd_is_terminal(fd));
 	if (S_ISSOCK(sx.stx_mode)) {
 		io.op = OP_SEND;
 		io.flags = MSG_NOSIGNAL;
