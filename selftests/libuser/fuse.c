@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * A file server (FUSE) that is a green thread of the only worker, and another thread that
- * uses its one file: no call may wait for the server in that worker's OS thread.
+ * A file server (FUSE) that is a green thread, of the only worker or of one of several, and
+ * another thread that uses its one file: no call may wait for the server in its OS thread.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "workers.h"
 
 #define MUST(c) do { if (!(c)) return __LINE__; } while (0)
 #define LONG	(20000000000ull * test_pace())
@@ -183,27 +183,7 @@ static bool mounts(struct server *s)
 	       !mount("green", s->dir, "fuse", 0, options);
 }
 
-FIXTURE(fuse)
-{
-	struct green_options opt;
-};
-
-FIXTURE_VARIANT(fuse)
-{
-	unsigned int workers;
-};
-
-FIXTURE_VARIANT_ADD(fuse, one_worker) { .workers = 1 };
-FIXTURE_VARIANT_ADD(fuse, two_workers) { .workers = 2 };
-
-FIXTURE_SETUP(fuse)
-{
-	self->opt.workers = variant->workers;
-}
-
-FIXTURE_TEARDOWN(fuse)
-{
-}
+WITH_WORKERS(fuse);
 
 TEST_F(fuse, a_file_server_among_those_who_use_it)
 {

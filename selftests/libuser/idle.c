@@ -4,7 +4,6 @@
  * do something about it is asleep. A case that hangs is killed by the harness.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <green.h>
 #include <pthread.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "alone.h"
+#include "asleep.h"
 #include "kselftest_harness.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -121,31 +121,6 @@ static long resident_kb(void)
 	if (f)
 		fclose(f);
 	return resident * 4;
-}
-
-/* How often any thread of the process but the caller has gone to sleep. */
-static long sleeps_of_others(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *d;
-	char line[300];
-	long sum = 0, n;
-
-	while (dir && (d = readdir(dir))) {
-		FILE *f;
-
-		snprintf(line, sizeof(line), "/proc/self/task/%s/status", d->d_name);
-		if (d->d_name[0] == '.' || atoi(d->d_name) == gettid() ||
-		    !(f = fopen(line, "r")))
-			continue;
-		while (fgets(line, sizeof(line), f))
-			if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
-				sum += n;
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
 }
 
 static long NOINLINE uses(long kb)

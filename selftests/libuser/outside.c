@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "workers.h"
 
 WITH_WORKERS(outside);
@@ -40,30 +41,6 @@ static pthread_t os_thread(void *(*fn)(void *), void *arg)
 	if (pthread_create(&p, NULL, fn, arg))
 		abort();
 	return p;
-}
-
-/* How often the OS threads of the process but the caller have gone to sleep. */
-static long sleeps_of_others(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *d;
-	char line[300];
-	long sum = 0, n;
-
-	while (dir && (d = readdir(dir))) {
-		FILE *f;
-
-		snprintf(line, sizeof(line), "/proc/self/task/%s/status", d->d_name);
-		if (d->d_name[0] == '.' || atoi(d->d_name) == gettid() || !(f = fopen(line, "r")))
-			continue;
-		while (fgets(line, sizeof(line), f))
-			if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
-				sum += n;
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
 }
 
 /* Until nobody else has gone to sleep for a while: then all of them do. */
