@@ -55,7 +55,10 @@
 /* Looks without anything that runs before the watcher sleeps. */
 #define QUIET_LOOKS	8
 
-/* How often the limit is looked at once it was raised, and how often it is to have stayed: some 0.1 ms. */
+/*
+ * How often the limit is looked at once it was raised, and how often it is to have stayed:
+ * some 0.1 ms.
+ */
 #define LOOKS		2000
 #define STAYS		64
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Depth addresses: where something on a stack would lie if the thread's stack were
- * one piece that never moved, at a place that goes with its descriptor. They measure stacks, and are no addresses: GREEN_FAR
- * keeps them apart from all that are, so that what uses one faults at once, and what
- * looks for stack addresses, be it a proof or a barrier, never takes a number for one.
+ * one piece that never moved, at a place that goes with its descriptor. They measure
+ * stacks, and are no addresses: GREEN_FAR keeps them apart from all that are, so that what
+ * uses one faults at once, and what looks for stack addresses, be it a proof or a barrier,
+ * never takes a number for one.
  *
- * A segment has one word: the depth address of its end, as the first stack has its place. Within it all is at the same distance from that, wherever it is
- * moved, since moves keep the distance from the end. A segment begins at the depth of
- * the return address that its first function has in the segment before, so that what
- * lies above in it, copies of arguments, has the depth of what it is a copy of.
+ * A segment has one word: the depth address of its end, as the first stack has its place.
+ * Within it all is at the same distance from that, wherever it is moved, since moves keep
+ * the distance from the end. A segment begins at the depth of the return address that its
+ * first function has in the segment before, so that what lies above in it, copies of
+ * arguments, has the depth of what it is a copy of.
  */
 #include "base/thread.h"
 #include "base/worker.h"
