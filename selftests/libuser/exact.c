@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -897,10 +898,17 @@ static int uses_terminal(void *arg)
 	return n < 0 ? (int)-n : c != 'x';
 }
 
+/* Its end is the caller's, who else might wait for ever when the test's time is over. */
+static void end_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void be_a_job(const struct green_options *opt, struct job *job)
 {
 	int ret;
 
+	end_with_parent();
 	while (tcgetpgrp(job->fd[1]) == getpgrp() || getpgrp() != getpid())
 		usleep(1000);
 	if (job->ignores)
@@ -915,6 +923,7 @@ static int is_a_shell(const struct green_options *opt, struct job *job)
 	int tty = job->fd[1], status, stopped = 0;
 	pid_t pid;
 
+	end_with_parent();
 	signal(SIGTTOU, SIG_IGN);
 	if (setsid() < 0 || ioctl(tty, TIOCSCTTY, 0) || tcsetpgrp(tty, getpid()))
 		return 1;
